@@ -12,7 +12,7 @@
 //! | file | gives |
 //! |---|---|
 //! | `fleet`, `group` | which hosts are probed, and what becomes of a group: decisions, without IO |
-//! | `performance`, `evidence` | how fast shops answer, and what is held against a release: likewise |
+//! | `performance` | how fast shops answer: likewise |
 //! | `follow` | the cluster |
 //! | `collect` | what agents say |
 //! | `probe` | how hosts answer |
@@ -22,7 +22,6 @@
 
 mod collect;
 mod command;
-mod evidence;
 mod exchange;
 mod fleet;
 mod follow;

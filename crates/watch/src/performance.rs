@@ -2,9 +2,9 @@
 //!
 //! It is kept in memory alone: an hour after a start all of it is there again.
 
-use crate::evidence::Traffic;
 use jiff::{SignedDuration, Timestamp};
 use observe::{
+    evidence::{Minute, Traffic},
     requests::{Answered, Page, Workers},
     v1::ReleasePerformance,
 };
@@ -117,13 +117,7 @@ impl Performance {
         now: Timestamp,
     ) -> BTreeMap<Option<u64>, Answered> {
         let mut sums = Releases::new();
-        let oldest = minute(now) - i64::from(minutes.min(MINUTES)) + 1;
-        let kept = self
-            .shops
-            .get(shop)
-            .into_iter()
-            .flat_map(|shop| &shop.minutes);
-        for (_, releases) in kept.filter(|(minute, _)| *minute >= oldest) {
+        for (_, releases) in self.kept(shop, minutes, now) {
             for (sequence, answered) in releases {
                 sums.entry(*sequence).or_default().add(answered);
             }
@@ -131,18 +125,37 @@ impl Performance {
         sums
     }
 
-    /// What a shop answered in the last hour with a release, and without it.
+    /// What a shop answered in each minute of the last hour with a release, and without it.
     #[must_use]
     pub(crate) fn traffic(&self, shop: &str, sequence: u64, now: Timestamp) -> Traffic {
-        let mut traffic = Traffic::default();
-        for (of, answered) in self.sums(shop, MINUTES, now) {
-            if of == Some(sequence) {
-                traffic.with.add(&answered);
-            } else {
-                traffic.without.add(&answered);
+        let one = |(at, releases): &(i64, Releases)| {
+            let mut minute = Minute {
+                at: *at,
+                ..Minute::default()
+            };
+            for (of, answered) in releases {
+                if *of == Some(sequence) {
+                    minute.with.add(answered);
+                } else {
+                    minute.without.add(answered);
+                }
             }
-        }
-        traffic
+            minute
+        };
+        Traffic(self.kept(shop, MINUTES, now).map(one).collect())
+    }
+
+    /// The last minutes that are kept of a shop, oldest first.
+    fn kept(
+        &self,
+        shop: &str,
+        minutes: u32,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &(i64, Releases)> {
+        let oldest = minute(now) - i64::from(minutes.min(MINUTES)) + 1;
+        let shop = self.shops.get(shop).into_iter();
+        shop.flat_map(|shop| &shop.minutes)
+            .filter(move |(minute, _)| *minute >= oldest)
     }
 
     /// Which share of the workers of all pods is busy, as they said last.

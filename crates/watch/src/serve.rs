@@ -4,7 +4,6 @@ mod route;
 
 use crate::{
     collect::{Counts, pods::Pods},
-    evidence::{self, Traffic},
     fleet::Fleet,
     metrics, performance,
     probe::board::Board,
@@ -22,6 +21,7 @@ use hyper::{
 use jiff::Timestamp;
 use observe::{
     Fingerprint, Source,
+    evidence::{self, Traffic},
     v1::{Errors, Evidence, Performance, Problem, ShopSummary, Shops, Trial, Uptime, Verdict},
 };
 use parking_lot::Mutex;
@@ -224,17 +224,17 @@ impl Desk {
         let [canaries, control] = [&trial.canaries, &trial.control]
             .map(|shops| shops.iter().map(String::as_str).collect::<BTreeSet<_>>());
         let now = Timestamp::now();
-        let performance = self.performance.lock();
-        let traffic: BTreeMap<&str, Traffic> = moved
-            .union(&control)
-            .map(|shop| (*shop, performance.traffic(shop, sequence, now)))
-            .collect();
+        // Agents' answers are not kept waiting while it is judged.
+        let traffic: BTreeMap<&str, Traffic> = {
+            let performance = self.performance.lock();
+            let all = moved.union(&control);
+            all.map(|shop| (*shop, performance.traffic(shop, sequence, now)))
+                .collect()
+        };
         let requests = moved
             .iter()
             .filter_map(|shop| traffic.get(shop))
-            .fold(0, |all: u64, traffic| {
-                all.saturating_add(traffic.with.all())
-            });
+            .fold(0, |all: u64, traffic| all.saturating_add(traffic.with()));
         let as_of = moved.iter().filter_map(|shop| self.pods.as_of(shop)).min();
         let shops = evidence::Shops {
             moved: &moved,
