@@ -4,6 +4,7 @@
 //!  API server ── Shops, classes, pods ──► follow ─► fleet, pods
 //!  agents ── GET /errors?since= ──► collect ──┐                      ┌──► serve: /v1, /metrics
 //!  edge, DNS, hosts ── TLS, GET ──► probe ────┴─► store (SQLite) ────┘
+//!  API server ── TLS, GET /apis/custom.metrics.k8s.io ──► custom_metrics
 //! ```
 //!
 //! It changes nothing in the cluster. While it is away, nothing stops: agents keep their last
@@ -19,9 +20,11 @@
 //! | `store` | what is kept |
 //! | `keep` | what is forgotten |
 //! | `serve`, `metrics` | what is answered |
+//! | `custom_metrics` | what autoscalers are answered |
 
 mod collect;
 mod command;
+mod custom_metrics;
 mod exchange;
 mod fleet;
 mod follow;
@@ -38,5 +41,5 @@ mod store;
 pub use command::run;
 pub use metrics::reference;
 pub use run::{WatchError, serve};
-pub use settings::{Outside, Pace, Settings};
+pub use settings::{CustomMetrics, Outside, Pace, Settings};
 pub use store::StoreError;

@@ -4,6 +4,7 @@ mod route;
 
 use crate::{
     collect::{Counts, pods::Pods},
+    custom_metrics,
     fleet::Fleet,
     metrics, performance,
     probe::board::Board,
@@ -56,6 +57,8 @@ pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) performance: Arc<Mutex<performance::Performance>>,
     pub(crate) collected: Arc<Counts>,
+    /// Where custom metrics are served.
+    pub(crate) custom_metrics: Option<Arc<custom_metrics::Counts>>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -113,6 +116,8 @@ impl Desk {
             board: &self.board.lock(),
             store: self.store.counts(),
             collected: &self.collected,
+            custom_metrics: self.custom_metrics.as_deref(),
+            now: Timestamp::now(),
         });
         Ok(text(StatusCode::OK, OPEN_METRICS, page))
     }
@@ -199,10 +204,10 @@ impl Desk {
             .call(move |db| groups::of_shop(db, &of, groups::Which::Open));
         let mut slow = found.await?;
         slow.retain(|group| group.source == Source::Slow);
-        let performance = self.performance.lock();
+        let (now, performance) = (Timestamp::now(), self.performance.lock());
         let answer = Performance {
-            busy_workers: performance.busy_workers(&shop),
-            releases: performance.releases(&shop, minutes, Timestamp::now()),
+            busy_workers: performance.busy_workers(&shop, now),
+            releases: performance.releases(&shop, minutes, now),
             shop,
             minutes,
             slow,

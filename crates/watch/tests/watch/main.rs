@@ -10,6 +10,7 @@
 
 mod agents;
 mod api;
+mod autoscaler;
 mod collects;
 mod dies;
 mod hosts;
