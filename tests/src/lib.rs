@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod haproxy;
 pub mod interrupt;
 pub mod magento;
+pub mod name_server;
 pub mod peers;
 pub mod platform;
 pub mod pod;

@@ -12,7 +12,7 @@ use crate::{
     cluster::{HOST, built, eventually},
     process::{Program, Running},
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -66,6 +66,17 @@ impl Signed {
     #[must_use]
     #[track_caller]
     pub fn for_host(host: &str) -> Self {
+        Self::until(host, (2096, 1, 1))
+    }
+
+    /// For this host, until the beginning of this day: year, month, day.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::for_host`].
+    #[must_use]
+    #[track_caller]
+    pub fn until(host: &str, (year, month, day): (i32, u8, u8)) -> Self {
         let authority = KeyPair::generate().expect("a key is made of random bytes");
         let mut signs =
             CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
@@ -77,7 +88,8 @@ impl Signed {
             .self_signed(&authority)
             .expect("a certificate is signed by its own key");
         let key = KeyPair::generate().expect("a key is made of random bytes");
-        let own = CertificateParams::new(vec![host.to_owned()]).expect("a host is a name");
+        let mut own = CertificateParams::new(vec![host.to_owned()]).expect("a host is a name");
+        own.not_after = date_time_ymd(year, month, day);
         let own = own
             .signed_by(&key, &Issuer::new(signs, authority))
             .expect("the authority's key signs");
@@ -110,26 +122,32 @@ impl Platform<'_> {
     }
 
     /// Installs `longshore-watch` beside the edge, which has this address, and tells it whose
-    /// certificates to believe.
+    /// certificates to believe, and which name server knows the hosts, if one does: pods have no
+    /// DNS here.
     ///
     /// # Panics
     ///
     /// Its image is not built, or it does not start in time.
     #[track_caller]
-    pub fn watch(&self, edge: IpAddr, authority: &str) {
+    pub fn watch(&self, edge: IpAddr, authority: &str, dns: Option<SocketAddr>) {
         let image = built(self.cluster, "longshore-watch");
         let (repository, digest) = image.by_digest();
         let mut values = self.values_with_edge();
+        let dns = dns.map(|dns| format!("--dns={dns}"));
+        let arguments: Vec<_> = ["--store-mib=32".to_owned()]
+            .into_iter()
+            .chain(dns)
+            .collect();
         values["watch"] = json!({
             "enabled": true,
             "image": { "repository": repository, "digest": digest },
-            // Pods have no DNS here.
             "edge": format!("{edge}:443"),
-            "outside": false,
+            "outside": arguments.len() > 1,
             "authorities": authority,
             "apiServer": [format!("{HOST}/32")],
             "storage": { "persistent": false, "size": "64Mi" },
-            "arguments": ["--store-mib=32"],
+            "arguments": arguments,
+            "customMetrics": { "enabled": true },
             "resources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
         });
         chart::install(self.cluster, &values);
