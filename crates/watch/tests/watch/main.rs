@@ -17,4 +17,5 @@ mod hosts;
 mod loss;
 mod many;
 mod probes;
+mod visible;
 mod world;
