@@ -160,8 +160,9 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 	cargo test --locked --workspace --all-features --test edge -- --ignored
 
 .PHONY: bench-watch
-bench-watch: ## longshore-watch with 10,000 domains, and with two lost packets in a hundred, as root (5 minutes, and a release build)
+bench-watch: release ## longshore-watch with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and a release build)
 	cargo test --locked --release --package watch --all-features --test watch -- --ignored --nocapture --test-threads 1
+	$(target)/release/bench-agent
 
 .PHONY: bench-stack
 bench-stack: release ## the chart's Prometheus with 5,000 shops that are played, and VictoriaLogs with a million lines (an hour; STACK="--pods 10000")

@@ -12,7 +12,9 @@ credentials() {
   certificate "$pki/ca" -subj /CN=cluster -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign'
   certificate "$pki/apiserver" -subj /CN=kube-apiserver -CA "$pki/ca.crt" -CAkey "$pki/ca.key" -addext 'basicConstraints=critical,CA:FALSE' \
     -addext 'extendedKeyUsage=serverAuth' -addext 'subjectAltName=IP:10.250.0.1,IP:10.96.0.1,IP:127.0.0.1,DNS:kubernetes.default.svc'
-  certificate "$pki/front" -subj /CN=front-proxy -addext 'basicConstraints=critical,CA:TRUE'
+  certificate "$pki/front-ca" -subj /CN=front-proxy-ca -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign'
+  certificate "$pki/front" -subj /CN=front-proxy-client -CA "$pki/front-ca.crt" -CAkey "$pki/front-ca.key" \
+    -addext 'basicConstraints=critical,CA:FALSE' -addext 'extendedKeyUsage=clientAuth'
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$pki/accounts.key"
   openssl pkey -in "$pki/accounts.key" -pubout -out "$pki/accounts.pub"
   client kubeconfig admin system:masters
@@ -76,7 +78,7 @@ apiserver_start() {
     --token-auth-file="$pki/tokens.csv" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
     --service-account-issuer=https://kubernetes.default.svc --service-account-signing-key-file="$pki/accounts.key" \
     --service-account-key-file="$pki/accounts.pub" --kubelet-preferred-address-types=InternalIP --enable-aggregator-routing \
-    --requestheader-client-ca-file="$pki/front.crt" --requestheader-username-headers=X-Remote-User \
+    --requestheader-client-ca-file="$pki/front-ca.crt" --requestheader-allowed-names=front-proxy-client --requestheader-username-headers=X-Remote-User \
     --requestheader-group-headers=X-Remote-Group --requestheader-extra-headers-prefix=X-Remote-Extra- \
     --proxy-client-cert-file="$pki/front.crt" --proxy-client-key-file="$pki/front.key" "${auditing[@]}" "$@"
   await 60 apiserver "$logs/apiserver" kubectl get --raw /readyz

@@ -14,6 +14,7 @@
 mod directory;
 mod place;
 mod report;
+mod rotated;
 mod tail;
 
 use crate::{

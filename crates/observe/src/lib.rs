@@ -17,9 +17,11 @@
 //! | `groups` | what a pod saw, which of it is told, and the page of it |
 //! | `page` | what an agent says of its pod's errors |
 //! | `requests` | how fast a pod answers, by release |
+//! | `evidence` | what is held against a release that is on its way |
 //! | `v1` | the answers of `longshore-watch` |
 
 mod event;
+pub mod evidence;
 mod fingerprint;
 mod frames;
 mod groups;

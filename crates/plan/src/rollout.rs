@@ -14,12 +14,14 @@
 //! moment goes on from there.
 
 mod decide;
+mod evidence;
 mod order;
 #[cfg(test)]
 mod simulation;
 
 pub use decide::RESUMED;
-pub use decide::{Assigned, Decision, Evidence, Health, Move, Situation, View, decide};
+pub use decide::{Assigned, Decision, Health, Move, Situation, View, decide};
+pub use evidence::Evidence;
 pub use order::{bounds, order};
 
 /// The annotation with which a person ends the soak of a wave: its number.

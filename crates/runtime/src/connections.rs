@@ -15,12 +15,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     collections::HashMap,
     error::Error,
+    future::ready,
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
     time::Duration,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
@@ -57,9 +59,33 @@ pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
     requests: Requests,
+    pause: impl FnMut() -> Option<Duration>,
+    stop: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let plain = |stream| ready(Ok(stream));
+    serve_through(listener, plain, service, requests, pause, stop).await;
+}
+
+/// The same, after a handshake, such as that of TLS, which may take [`HEADER_TIMEOUT`]. Where it
+/// fails, the connection ends.
+pub async fn serve_through<H, F, I, S, B>(
+    listener: TcpListener,
+    handshake: H,
+    service: S,
+    requests: Requests,
     mut pause: impl FnMut() -> Option<Duration>,
     stop: CancellationToken,
 ) where
+    H: Fn(TcpStream) -> F,
+    F: Future<Output = io::Result<I>> + Send + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -83,7 +109,7 @@ pub async fn serve<S, B>(
                 open.0.push((
                     peer.ip(),
                     tasks.spawn(connection(
-                        stream,
+                        handshake(stream),
                         peer,
                         service.clone(),
                         requests,
@@ -146,18 +172,30 @@ impl Open {
     }
 }
 
-async fn connection<S, B>(
-    stream: TcpStream,
+async fn connection<I, S, B>(
+    handshake: impl Future<Output = io::Result<I>>,
     peer: SocketAddr,
     service: S,
     requests: Requests,
     stop: CancellationToken,
 ) where
+    I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let stream = match timeout(HEADER_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            debug!(%peer, %error, "no handshake");
+            return;
+        }
+        Err(_elapsed) => {
+            debug!(%peer, "no handshake in time");
+            return;
+        }
+    };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

@@ -2,7 +2,7 @@
 
 use crate::{
     run::{self, WatchError},
-    settings::{Outside, Pace, Settings},
+    settings::{CustomMetrics, Outside, Pace, Settings},
 };
 use clap::{ArgAction, Parser, Subcommand, builder::BoolishValueParser};
 use client::{ApiError, Cluster};
@@ -92,6 +92,18 @@ struct RunArguments {
         value_parser = clap::value_parser!(u64).range(1..=300)
     )]
     collect_seconds: u64,
+    /// Address of the custom metrics API, over TLS, for the API server alone. None: it is not
+    /// served
+    #[arg(long, env = "WATCH_CUSTOM_METRICS", value_name = "ADDRESS")]
+    custom_metrics: Option<SocketAddr>,
+    /// Directory with its certificate as tls.crt and tls.key; otherwise this process makes one
+    #[arg(
+        long,
+        env = "WATCH_CUSTOM_METRICS_CERTIFICATE",
+        value_name = "DIRECTORY",
+        requires = "custom_metrics"
+    )]
+    custom_metrics_certificate: Option<PathBuf>,
     /// Port of agents
     #[arg(long, env = "WATCH_AGENT_PORT", default_value_t = 980)]
     agent_port: u16,
@@ -185,6 +197,10 @@ impl RunArguments {
             dns: self.dns,
             authority: self.authority,
             agent_port: self.agent_port,
+            custom_metrics: self.custom_metrics.map(|listen| CustomMetrics {
+                listen,
+                certificate: self.custom_metrics_certificate,
+            }),
             pace: Pace {
                 collect: Duration::from_secs(self.collect_seconds),
                 ..Pace::default()

@@ -9,6 +9,7 @@ use crate::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::{
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -34,9 +35,12 @@ pub(crate) async fn run(
         let due = last.is_none_or(|it| it.elapsed() >= EVERY);
         if due && fleet.lock().is_listed() && pods.is_listed() {
             last = Some(Instant::now());
-            prune(&store, &fleet, &pods).await;
-            let here = |shop: &str| fleet.lock().has(shop) == Some(true);
-            performance.lock().retain(here, &pods.uids());
+            // Before another lock is taken: who answers takes them in another order.
+            let shops: BTreeSet<String> = fleet.lock().names().map(str::to_owned).collect();
+            prune(&store, &shops, &pods).await;
+            performance
+                .lock()
+                .retain(|shop| shops.contains(shop), &pods.uids());
         }
         let failed = store.counts().failures.load(Relaxed);
         if failed != failures && is_full(&store).await {
@@ -49,8 +53,8 @@ pub(crate) async fn run(
     }
 }
 
-async fn prune(store: &Store, fleet: &Mutex<Fleet>, pods: &Pods) {
-    pods.keep_shops(|shop| fleet.lock().has(shop) == Some(true));
+async fn prune(store: &Store, shops: &BTreeSet<String>, pods: &Pods) {
+    pods.keep_shops(|shop| shops.contains(shop));
     let (there, now) = (pods.uids(), Timestamp::now());
     let pruned = store.call(move |db| {
         groups::keep_pods(db, &there, now)?;

@@ -4,6 +4,7 @@
 //!  API server ── Shops, classes, pods ──► follow ─► fleet, pods
 //!  agents ── GET /errors?since= ──► collect ──┐                      ┌──► serve: /v1, /metrics
 //!  edge, DNS, hosts ── TLS, GET ──► probe ────┴─► store (SQLite) ────┘
+//!  API server ── TLS, GET /apis/custom.metrics.k8s.io ──► custom_metrics
 //! ```
 //!
 //! It changes nothing in the cluster. While it is away, nothing stops: agents keep their last
@@ -12,19 +13,20 @@
 //! | file | gives |
 //! |---|---|
 //! | `fleet`, `group` | which hosts are probed, and what becomes of a group: decisions, without IO |
-//! | `performance`, `evidence` | how fast shops answer, and what is held against a release: likewise |
+//! | `performance` | how fast shops answer: likewise |
 //! | `follow` | the cluster |
 //! | `collect` | what agents say |
 //! | `probe` | how hosts answer |
 //! | `store` | what is kept |
 //! | `keep` | what is forgotten |
 //! | `serve`, `metrics` | what is answered |
+//! | `custom_metrics` | what autoscalers are answered |
 //! | `dashboard` | what Grafana shows of it |
 
 mod collect;
 mod command;
+mod custom_metrics;
 mod dashboard;
-mod evidence;
 mod exchange;
 mod fleet;
 mod follow;
@@ -42,5 +44,5 @@ pub use command::run;
 pub use dashboard::dashboard;
 pub use metrics::reference;
 pub use run::{WatchError, serve};
-pub use settings::{Outside, Pace, Settings};
+pub use settings::{CustomMetrics, Outside, Pace, Settings};
 pub use store::StoreError;

@@ -2,8 +2,10 @@
 //!
 //! Those of shops have the shop's name on a label, as alerts name the shop: 28 series for each.
 
+mod program;
+
 use crate::{
-    collect,
+    collect, custom_metrics,
     fleet::Fleet,
     performance::Performance,
     probe::board::{Board, ShopFigures},
@@ -16,10 +18,7 @@ use observe::{
     v1::Vantage,
 };
 use runtime::OpenMetrics;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::atomic::Ordering::Relaxed,
-};
+use std::collections::{BTreeMap, HashMap};
 
 /// Where the numbers come from.
 pub(crate) struct Sources<'a> {
@@ -29,6 +28,9 @@ pub(crate) struct Sources<'a> {
     pub(crate) board: &'a Board,
     pub(crate) store: &'a store::Counts,
     pub(crate) collected: &'a collect::Counts,
+    /// Where custom metrics are served.
+    pub(crate) custom_metrics: Option<&'a custom_metrics::Counts>,
+    pub(crate) now: Timestamp,
 }
 
 /// The numbers at one moment.
@@ -115,7 +117,7 @@ const SHOPS: [Metric; 9] = [
         "Which share of php-fpm's workers is busy, over all pods, from 0 to 1.",
         |it| {
             let shares = it.shops.iter().filter_map(|(shop, _)| {
-                let busy = it.sources.performance.busy_workers(shop)?;
+                let busy = it.sources.performance.busy_workers(shop, it.sources.now)?;
                 Some((vec![("shop", *shop)], busy))
             });
             shares.collect()
@@ -126,112 +128,6 @@ const SHOPS: [Metric; 9] = [
 /// The labels of the buckets.
 const BUCKETS: [&str; BOUNDS.len() + 1] = [
     "0.05", "0.1", "0.2", "0.35", "0.5", "0.75", "1", "2", "5", "10", "+Inf",
-];
-
-/// Of the program itself.
-const OWN: [Metric; 17] = [
-    (
-        "longshore_watch_shops",
-        "Shops, whether they are probed or not.",
-        |it| one(it.shops.len()),
-    ),
-    (
-        "longshore_watch_hosts",
-        "Domains that are probed, by vantage point.",
-        |it| by_vantage(it, |(all, _)| all),
-    ),
-    (
-        "longshore_watch_hosts_down",
-        "Those that do not answer as they should.",
-        |it| by_vantage(it, |(_, down)| down),
-    ),
-    (
-        "longshore_watch_fleet_down",
-        "Whether over 5 % of domains, and at least three, are down at a vantage point, 1 or 0. \
-         Alerts of single shops are silent then.",
-        |it| {
-            let down = it.sources.board.fleet_down().into_iter();
-            let sample = |(vantage, down): (Vantage, bool)| {
-                (vec![("vantage", vantage.word())], f64::from(u8::from(down)))
-            };
-            down.map(sample).collect()
-        },
-    ),
-    (
-        "longshore_watch_probe_lag_seconds",
-        "Within which time after their moment 99 of 100 probes of the last minute began.",
-        |it| seconds(it.sources.board.delay()),
-    ),
-    (
-        "longshore_watch_probes_skipped_total",
-        "Turns of domains that were passed over, as the probe before had not ended.",
-        |it| counted(it.sources.board.skipped),
-    ),
-    (
-        "longshore_watch_probes_unknown_total",
-        "Probes that say nothing of their domain: the edge answered 429, or this process could not \
-         connect.",
-        |it| counted(it.sources.board.unknown),
-    ),
-    (
-        "longshore_watch_incidents_lost_total",
-        "Beginnings and ends of incidents that could not be kept, as too many waited.",
-        |it| counted(it.sources.board.unwritten),
-    ),
-    (
-        "longshore_watch_agents",
-        "Agents that are asked for errors.",
-        |it| counted(it.sources.collected.agents.load(Relaxed)),
-    ),
-    (
-        "longshore_watch_collect_lag_seconds",
-        "How long the agent has waited that waits longest for its turn.",
-        |it| {
-            let late = it.sources.collected.late.load(Relaxed);
-            seconds(std::time::Duration::from_millis(late))
-        },
-    ),
-    (
-        "longshore_watch_collect_failures_total",
-        "Questions to agents that had no answer.",
-        |it| counted(it.sources.collected.failures.load(Relaxed)),
-    ),
-    (
-        "longshore_watch_pages_refused_total",
-        "Pages of agents that were not believed, by why (`why`): `large`, `json`, `version`, \
-         `entries` (too many), `text` (too long) or `count`.",
-        |it| {
-            let refused = it.sources.collected.refused();
-            refused
-                .map(|(why, count)| (vec![("why", why)], float(count)))
-                .collect()
-        },
-    ),
-    (
-        "longshore_watch_groups_refused_total",
-        "Groups of errors that were left out, as one pod had more than 64 new ones at once.",
-        |it| counted(it.sources.collected.left_out.load(Relaxed)),
-    ),
-    (
-        "longshore_watch_store_bytes",
-        "Bytes of the database on its disk.",
-        |it| counted(it.sources.store.bytes.load(Relaxed)),
-    ),
-    (
-        "longshore_watch_store_limit_bytes",
-        "Bytes that it may have.",
-        |it| counted(it.sources.store.limit.load(Relaxed)),
-    ),
-    (
-        "longshore_watch_store_failures_total",
-        "Reads and writes of the database that failed.",
-        |it| counted(it.sources.store.failures.load(Relaxed)),
-    ),
-    (
-        "longshore_watch_store_rebuilt_total",
-        "Databases that were set aside, as they could not be used.",
-        |it| counted(it.sources.store.rebuilt.load(Relaxed)),
-    ),
 ];
 
 impl Snapshot<'_> {
@@ -344,7 +240,7 @@ pub(crate) fn page(sources: &Sources<'_>) -> String {
         shops: shops.collect(),
     };
     let mut page = OpenMetrics::default();
-    for (name, help, of) in SHOPS.iter().chain(&OWN) {
+    for (name, help, of) in SHOPS.iter().chain(&program::METRICS) {
         page.metric(name, kind(name), &help.replace('`', ""));
         for (labels, value) in of(&snapshot) {
             page.sample(name, &labels, value);
@@ -387,7 +283,7 @@ Counters start at 0 with the process.
 |---|---|---|
 ",
     );
-    rows(&mut page, &OWN);
+    rows(&mut page, &program::METRICS);
     page
 }
 

@@ -2,9 +2,9 @@
 //!
 //! It is kept in memory alone: an hour after a start all of it is there again.
 
-use crate::evidence::Traffic;
 use jiff::{SignedDuration, Timestamp};
 use observe::{
+    evidence::{Minute, Traffic},
     requests::{Answered, Page, Workers},
     v1::ReleasePerformance,
 };
@@ -16,6 +16,8 @@ pub(crate) const MINUTES: u32 = 60;
 const RELEASES: usize = 8;
 /// How often a pod is asked.
 const EVERY: SignedDuration = SignedDuration::from_secs(15);
+/// What a pod said longer ago says nothing of its workers now.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// Pods of a shop that are looked at.
 const PODS: usize = 1000;
 
@@ -43,7 +45,19 @@ struct Pod {
     at: Timestamp,
     run: String,
     workers: Option<Workers>,
+    /// Which share of them was busy the time before.
+    before: Option<f64>,
     releases: Releases,
+}
+
+/// How busy a pod is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BusyPod<'a> {
+    pub(crate) uid: &'a str,
+    /// When it said so.
+    pub(crate) at: Timestamp,
+    /// Which share of its workers is busy, from 0 to 1.
+    pub(crate) share: f64,
 }
 
 impl Performance {
@@ -71,6 +85,11 @@ impl Performance {
             at: now,
             run: page.map(|page| page.run.clone()).unwrap_or_default(),
             workers: page.and_then(|page| page.workers),
+            before: shop
+                .pods
+                .get(pod)
+                .filter(|before| before.is_fresh(now))
+                .and_then(Pod::share),
             releases,
         };
         if let Some(before) = shop.pods.get(pod).filter(|before| before.run == said.run) {
@@ -117,13 +136,7 @@ impl Performance {
         now: Timestamp,
     ) -> BTreeMap<Option<u64>, Answered> {
         let mut sums = Releases::new();
-        let oldest = minute(now) - i64::from(minutes.min(MINUTES)) + 1;
-        let kept = self
-            .shops
-            .get(shop)
-            .into_iter()
-            .flat_map(|shop| &shop.minutes);
-        for (_, releases) in kept.filter(|(minute, _)| *minute >= oldest) {
+        for (_, releases) in self.kept(shop, minutes, now) {
             for (sequence, answered) in releases {
                 sums.entry(*sequence).or_default().add(answered);
             }
@@ -131,40 +144,91 @@ impl Performance {
         sums
     }
 
-    /// What a shop answered in the last hour with a release, and without it.
+    /// What a shop answered in each minute of the last hour with a release, and without it.
     #[must_use]
     pub(crate) fn traffic(&self, shop: &str, sequence: u64, now: Timestamp) -> Traffic {
-        let mut traffic = Traffic::default();
-        for (of, answered) in self.sums(shop, MINUTES, now) {
-            if of == Some(sequence) {
-                traffic.with.add(&answered);
-            } else {
-                traffic.without.add(&answered);
+        let one = |(at, releases): &(i64, Releases)| {
+            let mut minute = Minute {
+                at: *at,
+                ..Minute::default()
+            };
+            for (of, answered) in releases {
+                if *of == Some(sequence) {
+                    minute.with.add(answered);
+                } else {
+                    minute.without.add(answered);
+                }
             }
-        }
-        traffic
+            minute
+        };
+        Traffic(self.kept(shop, MINUTES, now).map(one).collect())
+    }
+
+    /// The last minutes that are kept of a shop, oldest first.
+    fn kept(
+        &self,
+        shop: &str,
+        minutes: u32,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &(i64, Releases)> {
+        let oldest = minute(now) - i64::from(minutes.min(MINUTES)) + 1;
+        let shop = self.shops.get(shop).into_iter();
+        shop.flat_map(|shop| &shop.minutes)
+            .filter(move |(minute, _)| *minute >= oldest)
     }
 
     /// Which share of the workers of all pods is busy, as they said last.
     #[must_use]
-    pub(crate) fn busy_workers(&self, shop: &str) -> Option<f64> {
+    pub(crate) fn busy_workers(&self, shop: &str, now: Timestamp) -> Option<f64> {
         let pods = self.shops.get(shop)?.pods.values();
-        let (busy, most) =
-            pods.filter_map(|pod| pod.workers)
-                .fold((0_u64, 0_u64), |(busy, most), workers| {
-                    (
-                        busy + u64::from(workers.busy.min(workers.most)),
-                        most + u64::from(workers.most),
-                    )
-                });
+        let (busy, most) = pods
+            .filter(|pod| pod.is_fresh(now))
+            .filter_map(|pod| pod.workers)
+            .fold((0_u64, 0_u64), |(busy, most), workers| {
+                (
+                    busy + u64::from(workers.busy.min(workers.most)),
+                    most + u64::from(workers.most),
+                )
+            });
         #[allow(clippy::cast_precision_loss, reason = "as many workers as pods have")]
         (most > 0).then(|| busy as f64 / most as f64)
+    }
+
+    /// How busy each pod of a shop is: the mean of what it said last and the time before, as one
+    /// moment says little of a pod with few workers.
+    pub(crate) fn busy_pods(
+        &self,
+        shop: &str,
+        now: Timestamp,
+    ) -> impl Iterator<Item = BusyPod<'_>> {
+        let pods = self.shops.get(shop).into_iter().flat_map(|it| &it.pods);
+        pods.filter(move |(_, pod)| pod.is_fresh(now))
+            .filter_map(|(uid, pod)| {
+                let share = pod.share()?;
+                Some(BusyPod {
+                    uid,
+                    at: pod.at,
+                    share: f64::midpoint(pod.before.unwrap_or(share), share),
+                })
+            })
     }
 
     /// Everything that a shop answered since the start.
     #[must_use]
     pub(crate) fn total(&self, shop: &str) -> Option<&Answered> {
         self.shops.get(shop).map(|shop| &shop.total)
+    }
+}
+
+impl Pod {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) <= FRESH
+    }
+
+    /// Which share of its workers was busy. A pod may say anything, and has no more than all.
+    fn share(&self) -> Option<f64> {
+        let workers = self.workers.filter(|it| it.most > 0)?;
+        Some(f64::from(workers.busy.min(workers.most)) / f64::from(workers.most))
     }
 }
 
@@ -218,102 +282,4 @@ fn minute(now: Timestamp) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use observe::requests::VERSION;
-
-    fn page(run: &str, releases: &[(Option<u64>, u32)]) -> Page {
-        let answered = |(sequence, count): &(Option<u64>, u32)| {
-            let mut answered = Answered {
-                sequence: *sequence,
-                ..Answered::default()
-            };
-            (0..*count).for_each(|_| answered.count(200, 0.3));
-            answered
-        };
-        Page {
-            version: VERSION,
-            run: run.to_owned(),
-            workers: Some(Workers { busy: 2, most: 8 }),
-            releases: releases.iter().map(answered).collect(),
-        }
-    }
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()
-    }
-
-    fn requests(performance: &Performance, minutes: u32, now: i64) -> Vec<(Option<u64>, u64)> {
-        let releases = performance.releases("acme", minutes, at(now));
-        releases
-            .iter()
-            .map(|it| (it.sequence, it.requests))
-            .collect()
-    }
-
-    #[test]
-    fn what_is_new_between_pages_is_counted_in_its_minute() {
-        let mut all = Performance::default();
-        all.take("acme", "a", Some(&page("x", &[(Some(1), 100)])), at(0));
-        assert_eq!(requests(&all, 60, 0), []);
-        all.take("acme", "a", Some(&page("x", &[(Some(1), 110)])), at(0));
-        all.take(
-            "acme",
-            "a",
-            Some(&page("x", &[(Some(1), 115), (Some(2), 3)])),
-            at(1),
-        );
-        assert_eq!(requests(&all, 1, 1), [(Some(2), 3), (Some(1), 5)]);
-        assert_eq!(requests(&all, 60, 1), [(Some(2), 3), (Some(1), 15)]);
-        assert_eq!(requests(&all, 60, 60), [(Some(2), 3), (Some(1), 5)]);
-        assert_eq!(requests(&all, 60, 61), []);
-        assert_eq!(all.total("acme").unwrap().all(), 18);
-    }
-
-    #[test]
-    fn an_agent_that_starts_again_counts_from_there() {
-        let mut all = Performance::default();
-        all.take("acme", "a", Some(&page("x", &[(Some(1), 100)])), at(0));
-        all.take("acme", "a", Some(&page("y", &[(Some(1), 7)])), at(0));
-        all.take("acme", "a", Some(&page("y", &[(Some(1), 9)])), at(0));
-        assert_eq!(requests(&all, 60, 0), [(Some(1), 2)]);
-    }
-
-    #[test]
-    fn a_release_that_gets_its_sequence_late_is_not_counted_twice() {
-        let mut all = Performance::default();
-        all.take("acme", "a", Some(&page("x", &[])), at(0));
-        all.take("acme", "a", Some(&page("x", &[(None, 4)])), at(0));
-        all.take("acme", "a", Some(&page("x", &[(Some(2), 6)])), at(0));
-        assert_eq!(requests(&all, 60, 0), [(Some(2), 2), (None, 4)]);
-    }
-
-    #[test]
-    fn a_pod_that_lies_fills_no_memory_and_breaks_no_sum() {
-        let mut all = Performance::default();
-        all.take("acme", "a", Some(&page("x", &[])), at(0));
-        let many: Vec<_> = (0..100).map(|sequence| (Some(sequence), 1)).collect();
-        all.take("acme", "a", Some(&page("x", &many)), at(0));
-        assert!(requests(&all, 60, 0).len() <= RELEASES + 1);
-        assert_eq!(all.total("acme").unwrap().all(), 100);
-        let mut huge = page("x", &[(Some(1), 0)]);
-        huge.releases[0].buckets = [u64::MAX; 11];
-        all.take("acme", "a", Some(&huge), at(0));
-        all.take("acme", "b", Some(&page("x", &[])), at(0));
-        all.take("acme", "b", Some(&huge), at(0));
-        assert_eq!(all.total("acme").unwrap().all(), u64::MAX);
-    }
-
-    #[test]
-    fn pods_and_shops_that_are_gone_are_forgotten() {
-        let mut all = Performance::default();
-        all.take("acme", "a", Some(&page("x", &[])), at(0));
-        all.take("acme", "b", Some(&page("x", &[])), at(0));
-        all.take("gone", "c", Some(&page("x", &[])), at(0));
-        assert_eq!(all.busy_workers("acme"), Some(0.25));
-        all.retain(|shop| shop == "acme", &BTreeSet::from(["a".to_owned()]));
-        assert!(all.total("gone").is_none() && all.busy_workers("acme").is_some());
-        all.retain(|_| true, &BTreeSet::new());
-        assert_eq!(all.busy_workers("acme"), None);
-    }
-}
+mod tests;

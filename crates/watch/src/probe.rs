@@ -8,6 +8,7 @@
 pub(crate) mod board;
 mod dial;
 pub(crate) mod edge;
+mod first;
 pub(crate) mod incident;
 pub(crate) mod places;
 pub(crate) mod record;
@@ -23,6 +24,7 @@ use crate::{
     },
 };
 use board::Board;
+use first::First;
 use incident::{Event, Standing, step};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use observe::v1::{Incident, Vantage};
@@ -65,6 +67,7 @@ struct State {
     version: Option<u64>,
     probes: JoinSet<Ended>,
     busy: HashSet<(Arc<str>, Vantage)>,
+    first: First,
     months: BTreeMap<(String, Date), Probes>,
 }
 
@@ -81,6 +84,7 @@ impl Prober {
             version: None,
             probes: JoinSet::new(),
             busy: HashSet::new(),
+            first: First::new(Instant::now()),
             months: BTreeMap::new(),
         };
         // The clock of the wall, which does not jump.
@@ -200,6 +204,7 @@ impl Prober {
         if !self.places.vantages(target).any(|it| it == vantage) {
             return;
         }
+        let verdict = state.first.believe(vantage, verdict, Instant::now());
         let shop = target.shop.clone();
         // The shop's own share: what the edge serves is seen best from inside.
         if self.places.vantages(target).next() == Some(vantage) {

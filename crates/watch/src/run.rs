@@ -2,6 +2,7 @@
 
 use crate::{
     collect::{self, Collector, pods::Pods},
+    custom_metrics::CustomMetrics,
     fleet::Fleet,
     follow, keep,
     performance::Performance,
@@ -51,9 +52,11 @@ pub enum WatchError {
     /// No name server is known.
     #[error(transparent)]
     Dns(#[from] dns::NoResolver),
-    /// The address of the API cannot be had.
-    #[error("cannot listen on {listen}, as --listen says")]
+    /// The address of the API, or of custom metrics, cannot be had.
+    #[error("cannot listen on {listen}, as --{flag} says")]
     Listen {
+        /// Which flag says so.
+        flag: &'static str,
         /// Where.
         listen: SocketAddr,
         /// Why.
@@ -95,10 +98,17 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Result<(), WatchError> {
     let listen = settings.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|source| WatchError::Listen { listen, source })?;
+    let listener = bind("listen", listen).await?;
     serve(cluster, settings, listener, stop).await
+}
+
+async fn bind(flag: &'static str, listen: SocketAddr) -> Result<TcpListener, WatchError> {
+    let failed = |source| WatchError::Listen {
+        flag,
+        listen,
+        source,
+    };
+    TcpListener::bind(listen).await.map_err(failed)
 }
 
 /// Watches until `stop`, and answers at this listener.
@@ -148,6 +158,19 @@ pub async fn serve(
         store: store.clone(),
         records,
     };
+    let custom = match settings.custom_metrics {
+        None => None,
+        Some(told) => {
+            let listener = bind("custom-metrics", told.listen).await?;
+            let metrics = CustomMetrics {
+                pods: Arc::clone(&pods),
+                fleet: Arc::clone(&fleet),
+                performance: Arc::clone(&performance),
+                counts: Arc::default(),
+            };
+            Some((metrics, listener, told.certificate))
+        }
+    };
     let desk = Desk {
         fleet: Arc::clone(&fleet),
         pods: Arc::clone(&pods),
@@ -155,67 +178,57 @@ pub async fn serve(
         store: store.clone(),
         performance: Arc::clone(&performance),
         collected,
+        custom_metrics: custom.as_ref().map(|it| Arc::clone(&it.0.counts)),
     };
 
-    let mut tasks = Tasks::<Infallible>::new(stop);
-    let mut spawn = |name, task: Part| {
-        tasks.spawn(name, Span::current(), |stop| {
-            let task = task(stop);
+    let mut parts = Parts(Tasks::new(stop));
+    let (of, to) = (cluster.clone(), Arc::clone(&fleet));
+    parts.spawn("shops", |stop| follow::shops(of, to, stop));
+    let (of, to) = (cluster.clone(), Arc::clone(&fleet));
+    parts.spawn("classes", |stop| follow::classes(of, to, stop));
+    let (of, to) = (cluster.clone(), Arc::clone(&pods));
+    parts.spawn("pods", |stop| follow::pods(of, to, stop));
+    parts.spawn("collect", |stop| collector.run(stop));
+    parts.spawn("probe", |stop| prober.run(stop));
+    let to = store.clone();
+    parts.spawn("record", |stop| record::run(to, queue, stop));
+    if let Some(place) = settings.edge {
+        parts.spawn("edge", |stop| edge::follow(place, tell, stop));
+    }
+    if let Some((metrics, listener, certificate)) = custom {
+        parts.spawn("custom metrics", |stop| {
+            metrics.run(listener, cluster, certificate, stop)
+        });
+    }
+    parts.spawn("serve", |stop| desk.run(listener, stop));
+    parts.spawn("keep", |stop| {
+        keep::run(store, fleet, pods, performance, stop)
+    });
+    parts.spawn("store", |stop| async move {
+        // It ends before, where no database can be had any more.
+        stop.run_until_cancelled(closed.wait()).await;
+    });
+    info!("watching");
+    Ok(parts.0.run(GRACE).await?)
+}
+
+/// The parts of the program.
+struct Parts(Tasks<Infallible>);
+
+impl Parts {
+    fn spawn<F>(&mut self, name: &'static str, part: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.spawn(name, Span::current(), |stop| {
+            let part = part(stop);
             async move {
-                task.await;
+                part.await;
                 Ok(())
             }
         });
-    };
-    let (of, to) = (cluster.clone(), Arc::clone(&fleet));
-    spawn(
-        "shops",
-        Box::new(|stop| Box::pin(follow::shops(of, to, stop))),
-    );
-    let (of, to) = (cluster.clone(), Arc::clone(&fleet));
-    spawn(
-        "classes",
-        Box::new(|stop| Box::pin(follow::classes(of, to, stop))),
-    );
-    let to = Arc::clone(&pods);
-    spawn(
-        "pods",
-        Box::new(|stop| Box::pin(follow::pods(cluster, to, stop))),
-    );
-    spawn("collect", Box::new(|stop| Box::pin(collector.run(stop))));
-    spawn("probe", Box::new(|stop| Box::pin(prober.run(stop))));
-    let to = store.clone();
-    spawn(
-        "record",
-        Box::new(|stop| Box::pin(record::run(to, queue, stop))),
-    );
-    if let Some(place) = settings.edge {
-        spawn(
-            "edge",
-            Box::new(|stop| Box::pin(edge::follow(place, tell, stop))),
-        );
     }
-    spawn("serve", Box::new(|stop| Box::pin(desk.run(listener, stop))));
-    spawn(
-        "keep",
-        Box::new(|stop| Box::pin(keep::run(store, fleet, pods, performance, stop))),
-    );
-    spawn(
-        "store",
-        Box::new(|stop| {
-            Box::pin(async move {
-                // It ends before, where no database can be had any more.
-                stop.run_until_cancelled(closed.wait()).await;
-            })
-        }),
-    );
-    info!("watching");
-    Ok(tasks.run(GRACE).await?)
 }
-
-/// A part of the program.
-type Part =
-    Box<dyn FnOnce(CancellationToken) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 fn dns(settings: &Settings) -> Result<Option<dns::Dns>, dns::NoResolver> {
     match settings.outside {

@@ -4,7 +4,7 @@ mod route;
 
 use crate::{
     collect::{Counts, pods::Pods},
-    evidence::{self, Traffic},
+    custom_metrics,
     fleet::Fleet,
     metrics, performance,
     probe::board::Board,
@@ -22,6 +22,7 @@ use hyper::{
 use jiff::Timestamp;
 use observe::{
     Fingerprint, Source,
+    evidence::{self, Traffic},
     v1::{Errors, Evidence, Performance, Problem, ShopSummary, Shops, Trial, Uptime, Verdict},
 };
 use parking_lot::Mutex;
@@ -56,6 +57,8 @@ pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) performance: Arc<Mutex<performance::Performance>>,
     pub(crate) collected: Arc<Counts>,
+    /// Where custom metrics are served.
+    pub(crate) custom_metrics: Option<Arc<custom_metrics::Counts>>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -113,6 +116,8 @@ impl Desk {
             board: &self.board.lock(),
             store: self.store.counts(),
             collected: &self.collected,
+            custom_metrics: self.custom_metrics.as_deref(),
+            now: Timestamp::now(),
         });
         Ok(text(StatusCode::OK, OPEN_METRICS, page))
     }
@@ -199,10 +204,10 @@ impl Desk {
             .call(move |db| groups::of_shop(db, &of, groups::Which::Open));
         let mut slow = found.await?;
         slow.retain(|group| group.source == Source::Slow);
-        let performance = self.performance.lock();
+        let (now, performance) = (Timestamp::now(), self.performance.lock());
         let answer = Performance {
-            busy_workers: performance.busy_workers(&shop),
-            releases: performance.releases(&shop, minutes, Timestamp::now()),
+            busy_workers: performance.busy_workers(&shop, now),
+            releases: performance.releases(&shop, minutes, now),
             shop,
             minutes,
             slow,
@@ -224,17 +229,17 @@ impl Desk {
         let [canaries, control] = [&trial.canaries, &trial.control]
             .map(|shops| shops.iter().map(String::as_str).collect::<BTreeSet<_>>());
         let now = Timestamp::now();
-        let performance = self.performance.lock();
-        let traffic: BTreeMap<&str, Traffic> = moved
-            .union(&control)
-            .map(|shop| (*shop, performance.traffic(shop, sequence, now)))
-            .collect();
+        // Agents' answers are not kept waiting while it is judged.
+        let traffic: BTreeMap<&str, Traffic> = {
+            let performance = self.performance.lock();
+            let all = moved.union(&control);
+            all.map(|shop| (*shop, performance.traffic(shop, sequence, now)))
+                .collect()
+        };
         let requests = moved
             .iter()
             .filter_map(|shop| traffic.get(shop))
-            .fold(0, |all: u64, traffic| {
-                all.saturating_add(traffic.with.all())
-            });
+            .fold(0, |all: u64, traffic| all.saturating_add(traffic.with()));
         let as_of = moved.iter().filter_map(|shop| self.pods.as_of(shop)).min();
         let shops = evidence::Shops {
             moved: &moved,

@@ -27,6 +27,8 @@ pub struct Settings {
     pub agent_port: u16,
     /// The port at which hosts are probed from outside: 443 but in tests.
     pub outside_port: u16,
+    /// Where custom metrics are served to the API server, if they are.
+    pub custom_metrics: Option<CustomMetrics>,
     /// How fast things go; shorter in tests.
     pub pace: Pace,
 }
@@ -39,6 +41,15 @@ pub enum Outside {
     Probed,
     /// They are not.
     LeftOut,
+}
+
+/// How custom metrics are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomMetrics {
+    /// Where.
+    pub listen: SocketAddr,
+    /// A directory with `tls.crt` and `tls.key`; otherwise the process makes a certificate.
+    pub certificate: Option<PathBuf>,
 }
 
 /// How fast things go.
@@ -87,6 +98,7 @@ impl Settings {
             authority: None,
             agent_port: 980,
             outside_port: 443,
+            custom_metrics: None,
             pace: Pace::default(),
         }
     }

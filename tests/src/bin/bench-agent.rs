@@ -1,5 +1,6 @@
-//! What a pod pays for an agent that has nothing to do: `longshore-agent` as images hold it, with
-//! two mounts and both sources, watched for a minute.
+//! What a pod pays for its agent: `longshore-agent` as images hold it, with two mounts and both
+//! sources, watched for a minute while nothing happens, and for another one while the shop has
+//! visitors and errors.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,22 +18,23 @@ use e2e::{
 use release::key;
 use std::{
     error::Error,
-    fs,
+    fs::{self, File},
     io::{self, Write as _},
+    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
 
-/// Measures an idle `longshore-agent`, with two bind mounts, a file and the channel to follow.
-/// Needs root.
+/// Measures a `longshore-agent`, with two bind mounts, a file and the channel to follow: idle, and
+/// with visitors and errors. Needs root.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What `images/binaries` made, where the agent is the images' and not the one of this profile
     #[arg(long, value_name = "DIRECTORY")]
     image: Option<PathBuf>,
-    /// For how many seconds it is watched
+    /// For how many seconds it is watched each time
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Files of the shop
@@ -72,6 +74,90 @@ fn usage(process: u32) -> io::Result<Usage> {
     })
 }
 
+/// What it cost over a time.
+struct Cost {
+    after: Usage,
+    /// Which part of a core.
+    spent: f64,
+    requests: u64,
+    span: Duration,
+}
+
+fn measure(
+    process: u32,
+    server: &Server,
+    meanwhile: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Cost> {
+    let (begin, before) = (Instant::now(), usage(process)?);
+    server.reset_stats();
+    meanwhile()?;
+    let (span, after) = (begin.elapsed(), usage(process)?);
+    let spent = after.processor.saturating_sub(before.processor);
+    Ok(Cost {
+        spent: spent.as_secs_f64() / span.as_secs_f64(),
+        requests: server.stats().total(),
+        span,
+        after,
+    })
+}
+
+fn tell(what: &str, processor: &str, cost: &Cost) -> io::Result<()> {
+    let rows = [
+        [
+            "memory, resident".to_owned(),
+            bytes(cost.after.resident),
+            "15 MiB".to_owned(),
+        ],
+        [
+            "of this its own; the rest is the program's file, which pods of a node share"
+                .to_owned(),
+            bytes(cost.after.own),
+            String::new(),
+        ],
+        [
+            "processor, children that probe mounts included".to_owned(),
+            format!("{:.3} % of a core", cost.spent * 100.0),
+            processor.to_owned(),
+        ],
+        [
+            "requests to the store".to_owned(),
+            format!("{} in {:.0} s", cost.requests, cost.span.as_secs_f64()),
+            "5 a minute".to_owned(),
+        ],
+    ];
+    let rows = table(&[what, "measured", "wanted"], &[1, 2], &rows.map(Vec::from));
+    writeln!(io::stdout(), "{rows}")
+}
+
+/// What nginx and PHP tell of a hundred requests a second, of which one in ten fails with an error
+/// of 50 kinds.
+fn visit(logs: &Path, span: Duration) -> io::Result<()> {
+    let nginx = UnixDatagram::unbound()?;
+    let socket = logs.join("requests.sock");
+    let mut log = File::options().append(true).open(logs.join("php.log"))?;
+    let begin = Instant::now();
+    for request in 0_u32.. {
+        let due = Duration::from_millis(10) * request;
+        if due >= span {
+            break;
+        }
+        thread::sleep(due.saturating_sub(begin.elapsed()));
+        let line = b"<190>Dec  1 03:00:00 web nginx: 200 0.042 /srv/shop/releases/0123456789abcdef";
+        nginx.send_to(line, &socket)?;
+        if request % 10 == 0 {
+            let kind = request / 10 % 50;
+            writeln!(
+                log,
+                "[01-Dec-2026 03:00:00 UTC] PHP Fatal error:  Uncaught Shop\\Oops{kind}: No product \
+                 {request} in /srv/shop/releases/0123456789abcdef/Cart.php:12\nStack trace:\n#0 \
+                 /srv/shop/releases/0123456789abcdef/index.php(3): Shop\\Cart->pay()\n#1 {{main}}\n  \
+                 thrown in /srv/shop/releases/0123456789abcdef/Cart.php on line 12"
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let server = Server::start(s3::Options::default())?;
     let shop = Shop::on(&server, 1, arguments.files);
@@ -107,8 +193,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         None => namespace.ours("longshore-agent"),
     };
+    let logs = shop.path("logs");
+    fs::create_dir(&logs)?;
+    fs::write(logs.join("php.log"), "")?;
     let program = program
         .envs(shop.pod_environment("pod"))
+        .env("LONGSHORE_POD_LOGS", &logs)
         .env("LONGSHORE_MOUNTS", shop.path("mounts.toml"))
         .env("LONGSHORE_RELEASE", shop.path("release"));
     // The first scan is what it waits for below, so that none is measured: at the usual pace it
@@ -128,47 +218,19 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         },
     );
     let process = agent.process().pid();
-    let (begin, before) = (Instant::now(), usage(process)?);
-    server.reset_stats();
-    thread::sleep(Duration::from_secs(arguments.seconds));
-    let (span, after) = (begin.elapsed(), usage(process)?);
-    let spent = after
-        .processor
-        .saturating_sub(before.processor)
-        .as_secs_f64()
-        / span.as_secs_f64();
-    let rows = [
-        [
-            "memory, resident".to_owned(),
-            bytes(after.resident),
-            "15 MiB".to_owned(),
-        ],
-        [
-            "of this its own; the rest is the program's file, which pods of a node share"
-                .to_owned(),
-            bytes(after.own),
-            String::new(),
-        ],
-        [
-            "processor, children that probe mounts included".to_owned(),
-            format!("{:.3} % of a core", spent * 100.0),
-            "0.1 %".to_owned(),
-        ],
-        [
-            "requests to the store".to_owned(),
-            format!("{} in {:.0} s", server.stats().total(), span.as_secs_f64()),
-            "5 a minute".to_owned(),
-        ],
-    ];
-    let head = [
+    let span = Duration::from_secs(arguments.seconds);
+    tell(
         "an idle longshore-agent: two mounts, both sources",
-        "measured",
-        "wanted",
-    ];
-    writeln!(
-        io::stdout(),
-        "{}",
-        table(&head, &[1, 2], &rows.map(Vec::from))
+        "0.1 %",
+        &measure(process, &server, || {
+            thread::sleep(span);
+            Ok(())
+        })?,
+    )?;
+    tell(
+        "the same, with 100 requests and 10 errors a second",
+        "",
+        &measure(process, &server, || visit(&logs, span))?,
     )?;
     drop(agent.end());
     Ok(())

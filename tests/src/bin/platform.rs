@@ -84,7 +84,7 @@ fn up() -> io::Result<()> {
     fs::write(platform.path("authority.pem"), &signed.authority)?;
     fs::write(platform.path("address"), edge.to_string())?;
     say("longshore-watch, which probes the shop and gathers its errors …")?;
-    platform.watch(edge.ip(), &signed.authority);
+    platform.watch(edge.ip(), &signed.authority, None);
     say("two pods on two nodes …")?;
     let domain = json!({ "host": HOST, "primary": true, "certificate": CERTIFICATE });
     shop.open(

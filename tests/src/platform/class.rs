@@ -20,6 +20,8 @@ pub struct Class {
     /// Directories of the release on the shared file system; the engine's own, where there are
     /// none.
     pub shared: Vec<&'static str>,
+    /// Whether its shops may scale by busy workers.
+    pub busy_workers: bool,
     /// Processor time that php-fpm asks for, which the autoscaler measures against.
     pub cpu: &'static str,
     /// The port of a database server beside the API server.
@@ -52,6 +54,7 @@ impl Class {
             engine: "Php",
             storage: "Agent",
             shared: vec!["media"],
+            busy_workers: false,
             cpu: "100m",
             database: None,
             cache: None,
@@ -118,6 +121,9 @@ impl Class {
         }
         if self.storage == "Agent" {
             spec["nodeCache"] = json!({ "directory": "/var/lib/longshore/cache", "limit": "2GiB" });
+        }
+        if self.busy_workers {
+            spec["busyWorkersMetric"] = json!("longshore_busy_workers_ratio");
         }
         if let Some(port) = self.database {
             let server = json!({ "name": "db", "host": HOST, "port": port, "cidrs": [host] });

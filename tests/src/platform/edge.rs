@@ -122,26 +122,32 @@ impl Platform<'_> {
     }
 
     /// Installs `longshore-watch` beside the edge, which has this address, and tells it whose
-    /// certificates to believe.
+    /// certificates to believe, and which name server knows the hosts, if one does: pods have no
+    /// DNS here.
     ///
     /// # Panics
     ///
     /// Its image is not built, or it does not start in time.
     #[track_caller]
-    pub fn watch(&self, edge: IpAddr, authority: &str) {
+    pub fn watch(&self, edge: IpAddr, authority: &str, dns: Option<SocketAddr>) {
         let image = built(self.cluster, "longshore-watch");
         let (repository, digest) = image.by_digest();
         let mut values = self.values_with_edge();
+        let dns = dns.map(|dns| format!("--dns={dns}"));
+        let arguments: Vec<_> = ["--store-mib=32".to_owned()]
+            .into_iter()
+            .chain(dns)
+            .collect();
         values["watch"] = json!({
             "enabled": true,
             "image": { "repository": repository, "digest": digest },
-            // Pods have no DNS here.
             "edge": format!("{edge}:443"),
-            "outside": false,
+            "outside": arguments.len() > 1,
             "authorities": authority,
             "apiServer": [format!("{HOST}/32")],
             "storage": { "persistent": false, "size": "64Mi" },
-            "arguments": ["--store-mib=32"],
+            "arguments": arguments,
+            "customMetrics": { "enabled": true },
             "resources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
         });
         chart::install(self.cluster, &values);

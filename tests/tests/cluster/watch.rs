@@ -57,9 +57,8 @@ fn asked(cluster: &Cluster) -> (BTreeSet<String>, Vec<Value>) {
     (used, forbidden)
 }
 
-/// What the chart grants it.
-fn granted(cluster: &Cluster) -> BTreeSet<String> {
-    let role = cluster.get(&["clusterrole", ACCOUNT]);
+/// What the chart grants it by this role.
+fn granted(role: &Value) -> BTreeSet<String> {
     let words = |rule: &Value, key: &str| -> Vec<String> {
         let all = rule[key].as_array().unwrap().iter();
         all.map(|it| it.as_str().unwrap().to_owned()).collect()
@@ -84,6 +83,7 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
         "enabled": true, "replicas": 0, "image": { "digest": digest },
         // Nobody would bind the volume of a pod that there is not.
         "storage": { "persistent": false },
+        "customMetrics": { "enabled": true },
     });
     chart::install(&cluster, &values);
     let scratch = tempfile::tempdir().unwrap();
@@ -93,9 +93,12 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let listen = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let custom = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let metrics = custom.local_addr().unwrap().to_string();
+    drop((listener, custom));
     let running = Program::new(binary(ACCOUNT))
-        .args(["run", "--outside", "false", "--listen", &listen, "--data"])
+        .args(["run", "--outside", "false", "--custom-metrics", &metrics])
+        .args(["--listen", &listen, "--data"])
         .arg(scratch.path().join("data"))
         .env("KUBECONFIG", account(&cluster, scratch.path()))
         .deadline(LONG * 2)
@@ -115,6 +118,7 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
             .then_some(shops)
     });
     println!("{shops}");
+    asked_by_the_api_server_alone(&cluster, &metrics);
     running.signal(rustix::process::Signal::TERM).unwrap();
     let outcome = running.wait();
     assert_eq!(outcome.code(), Some(0), "{outcome:?}");
@@ -122,5 +126,36 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
 
     let (used, forbidden) = asked(&cluster);
     assert_eq!(forbidden, [] as [Value; 0]);
-    assert_eq!(granted(&cluster), used);
+    let mut all = granted(&cluster.get(&["clusterrole", ACCOUNT]));
+    let own = cluster.get(&["role", ACCOUNT, "--namespace", "kube-system"]);
+    let names = &own["rules"][0]["resourceNames"];
+    assert_eq!(names, &json!(["extension-apiserver-authentication"]));
+    all.extend(granted(&own));
+    assert_eq!(all, used);
+}
+
+/// Custom metrics are for who has the certificate of the API server's front proxy.
+fn asked_by_the_api_server_alone(cluster: &Cluster, metrics: &str) {
+    let url = format!("https://{metrics}/apis/custom.metrics.k8s.io/v1beta2");
+    let pki = cluster.directory().join("pki");
+    let ask = |name: Option<&str>| {
+        let curl = Program::new("curl").args(["--silent", "--insecure", &url]);
+        let curl = match name {
+            None => curl,
+            Some(name) => curl
+                .arg("--cert")
+                .arg(pki.join(format!("{name}.crt")))
+                .arg("--key")
+                .arg(pki.join(format!("{name}.key"))),
+        };
+        curl.run().stdout
+    };
+    let resources = eventually("it knows who may ask", LONG, || {
+        serde_json::from_str::<Value>(&ask(Some("front"))).ok()
+    });
+    let metric = "pods/longshore_busy_workers_ratio";
+    assert_eq!(resources["resources"][0]["name"], metric, "{resources}");
+    for name in [None, Some("apiserver"), Some("ca")] {
+        assert_eq!(ask(name), "", "{name:?}");
+    }
 }

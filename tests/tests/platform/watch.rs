@@ -5,8 +5,13 @@
     reason = "a test makes its files itself, and has no failpoints"
 )]
 
+mod busy;
+mod outside;
+mod slow;
+
 use e2e::{
-    cluster::{Cluster, eventually},
+    cluster::{Cluster, HOST as HERE, eventually},
+    name_server::NameServer,
     platform::{
         Class, Platform, Pod, Tenant,
         edge::{Signed, WATCH},
@@ -38,10 +43,14 @@ const BREAKS: &str = r#"<?php
 function price($product) {
     throw new RuntimeException("no price for product $product of anna@customer.example");
 }
+function patience($seconds) {
+    sleep($seconds);
+}
 switch ($_GET['how'] ?? '') {
     case 'uncaught': price(random_int(1, 1000000)); break;
     case 'warning': trigger_error('the stock of ' . random_int(1, 99) . ' is odd', E_USER_WARNING); break;
     case 'memory': $all = str_repeat('x', 1 << 30); break;
+    case 'patience': patience(15); break;
 }
 echo 'done';
 "#;
@@ -91,10 +100,12 @@ const SPEC: &str = "shared = [\"media\"]\nwritable = [\"var\"]";
 fn errors_and_outages_of_a_shop_are_told() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
-    let signed = Signed::for_host(HOST);
+    let signed = Signed::until(HOST, outside::CERTIFICATE_END);
     let edge = platform.haproxy();
     platform.bring(CERTIFICATE, &signed);
-    platform.watch(edge, &signed.authority);
+    let names = NameServer::start(HERE.parse().unwrap());
+    names.knows(HOST, outside::address(edge));
+    platform.watch(edge, &signed.authority, Some(names.address));
     let shop = shop(&platform);
 
     // Each kind is one group, whatever the values in it, with the count of all pods.
@@ -123,10 +134,14 @@ fn errors_and_outages_of_a_shop_are_told() {
         let alike = alike.filter(|group| group["message"] == found["message"]);
         assert_eq!(alike.count(), 1, "{groups:#}");
     }
+    slow::request(&platform, &shop);
     resolved(&platform, &shop);
     answers(&platform);
     a_bad_release_goes_back(&platform, &shop);
+    slow::release(&platform, &shop);
+    outside::certificate(&platform);
     down(&platform, &shop);
+    outside::vanishes(&platform, &names, edge);
     away(&platform, &shop);
 }
 

@@ -9,6 +9,7 @@
 use super::{
     place::inside,
     report::beginning,
+    rotated,
     tail::{Tail, Teller},
 };
 use crate::errors::{Errors, Place};
@@ -24,6 +25,7 @@ use std::{
     fs::File,
     io,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    time::Instant,
 };
 use tracing::{debug, warn};
 
@@ -52,6 +54,8 @@ pub(super) struct Directory {
     of: Of,
     handle: File,
     logs: BTreeMap<OsString, Tail>,
+    // When it was last looked at what rotation left.
+    pruned: Option<Instant>,
     // Reports that were told, by name: which file it was, and the how manieth.
     seen: BTreeMap<OsString, (u64, u64)>,
 }
@@ -119,6 +123,7 @@ impl Directory {
             of,
             handle,
             logs: BTreeMap::new(),
+            pruned: None,
             seen: BTreeMap::new(),
         }
     }
@@ -157,6 +162,11 @@ impl Directory {
             }
         }
         self.reports(&found, begin, errors)?;
+        let due = self.pruned.is_none_or(|at| at.elapsed() >= rotated::EVERY);
+        if due && matches!(self.of, Of::Tree { .. }) {
+            self.pruned = Some(Instant::now());
+            rotated::prune(&self.handle)?;
+        }
         self.read(&logs, errors)
     }
 

@@ -2,11 +2,11 @@
 
 mod progress;
 
-use super::bounds;
+use super::{Evidence, bounds};
 use api::{OnFailure, Phase, RolloutSpec, RolloutStatus};
 use jiff::{SignedDuration, Timestamp};
 use progress::Progress;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Which release a shop is assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,19 +49,6 @@ pub struct View {
     pub rejected: Option<Timestamp>,
     /// The database server that its migration would load, if there is one.
     pub database: Option<String>,
-}
-
-/// What errors and slow pages say of the release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evidence {
-    /// Nobody asks for it.
-    NotAsked,
-    /// Nothing is held against it; in words.
-    Clean(String),
-    /// Something is, for this reason.
-    Against(String),
-    /// Nobody answers who would know, since then.
-    Away(Timestamp),
 }
 
 /// What a decision is made from, besides the Rollout.
@@ -172,18 +159,16 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         .unwrap_or(0)
         .min(u32::try_from(spec.waves.len()).unwrap_or(u32::MAX));
     status.wave = Some(wave);
-    let end = bounds
-        .get(wave as usize)
-        .copied()
-        .unwrap_or(situation.order.len());
-    let begin = (wave as usize)
-        .checked_sub(1)
-        .and_then(|before| bounds.get(before))
-        .copied()
-        .unwrap_or(0);
+    let Range { start: begin, end } = part(situation.order, &bounds, wave as usize);
     let members = &situation.order[begin..end];
     let returns = status.phase == Some(Phase::Returning);
-    let why = verdict(&mut progress, situation.evidence, members, returns);
+    let judged = judged(situation.order, &bounds, wave as usize, &progress);
+    let why = verdict(
+        &mut progress,
+        situation.evidence,
+        (members, judged),
+        returns,
+    );
     (status.counts, status.failed) = (progress.counts(), progress.named());
     if let Some(why) = why {
         let back = if spec.on_failure == OnFailure::Return {
@@ -224,18 +209,43 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
 fn verdict(
     progress: &mut Progress<'_>,
     evidence: &Evidence,
-    members: &[String],
+    (members, judged): (&[String], &[String]),
     returns: bool,
 ) -> Option<String> {
     let why = match evidence {
         Evidence::Against(why) => {
-            progress.hold_against(members, why);
+            // Once: the wave before is not held against as soon as this one is back.
+            if !returns {
+                progress.hold_against(judged, why);
+            }
             Some(why.clone())
         }
         Evidence::NotAsked | Evidence::Clean(_) | Evidence::Away(_) => progress.verdict(members),
     };
     // What goes back goes back to its end, also where a failed shop got well.
     why.or_else(|| returns.then(|| format!("{} shops failed", progress.failed.len())))
+}
+
+/// Which shops a wave is of, by their places in the order.
+fn part(order: &[String], bounds: &[usize], wave: usize) -> Range<usize> {
+    let end = |wave: usize| bounds.get(wave).copied().unwrap_or(order.len());
+    wave.checked_sub(1).map_or(0, end)..end(wave)
+}
+
+/// Whom evidence is held against: the wave, or while none of it runs the release yet, the last one
+/// before it of which some do. Errors may take until then to be enough.
+fn judged<'a>(
+    order: &'a [String],
+    bounds: &[usize],
+    wave: usize,
+    progress: &Progress<'_>,
+) -> &'a [String] {
+    let members = |wave| &order[part(order, bounds, wave)];
+    let runs = |members: &&[String]| {
+        let mut assigned = members.iter().map(|shop| progress.assigned(shop));
+        assigned.any(|it| it == Some(Assigned::This))
+    };
+    (0..=wave).rev().map(members).find(runs).unwrap_or(&[])
 }
 
 /// Until when the next wave waits for evidence, if it does.

@@ -2,7 +2,9 @@
 //! starts again.
 
 mod endings;
+mod evidence;
 mod properties;
+mod visitors;
 
 use super::{
     Assigned, Decision, Evidence, Health, Move, Situation, View, bounds, decide, order, test::spec,

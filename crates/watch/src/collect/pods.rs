@@ -6,7 +6,10 @@ use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// Where an agent runs.
@@ -14,6 +17,8 @@ use std::{
 pub(crate) struct Place {
     /// The namespace says which shop it is.
     pub(crate) namespace: String,
+    pub(crate) name: Arc<str>,
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) address: IpAddr,
 }
 
@@ -37,7 +42,12 @@ pub(crate) fn pod(pod: Pod) -> Option<(String, Option<Place>)> {
     let address = address.and_then(|it| it.parse().ok());
     let place = address
         .zip(meta.namespace)
-        .map(|(address, namespace)| Place { namespace, address });
+        .map(|(address, namespace)| Place {
+            namespace,
+            name: meta.name.unwrap_or_default().into(),
+            labels: Arc::new(meta.labels.unwrap_or_default()),
+            address,
+        });
     Some((meta.uid?, place))
 }
 
@@ -83,6 +93,11 @@ impl Pods {
     /// Those that run.
     pub(crate) fn running(&self) -> BTreeMap<String, Place> {
         self.running.lock().clone().unwrap_or_default()
+    }
+
+    /// Where one runs, if it does.
+    pub(crate) fn place(&self, uid: &str) -> Option<Place> {
+        self.running.lock().as_ref()?.get(uid).cloned()
     }
 
     /// The UIDs of those that run.

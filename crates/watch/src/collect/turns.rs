@@ -149,13 +149,15 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::{net::Ipv4Addr, sync::Arc};
 
     const EVERY: Duration = Duration::from_secs(5);
 
     fn running(pods: u32) -> BTreeMap<String, Place> {
         let place = |index: u32| Place {
             namespace: format!("shop-{index}"),
+            name: "web".into(),
+            labels: Arc::default(),
             address: Ipv4Addr::from(index).into(),
         };
         (0..pods)

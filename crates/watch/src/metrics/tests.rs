@@ -19,6 +19,8 @@ fn served() -> String {
         board: &Board::default(),
         store: &store::Counts::default(),
         collected: &collect::Counts::default(),
+        custom_metrics: None,
+        now: Timestamp::now(),
     })
 }
 
@@ -39,7 +41,7 @@ fn each_shop_that_exists_has_all_severities_and_no_other_shop_has_any() {
 
 #[test]
 fn names_and_help_are_as_all_metrics_of_ours() {
-    for (name, help, _) in SHOPS.iter().chain(&OWN) {
+    for (name, help, _) in SHOPS.iter().chain(&program::METRICS) {
         assert!(name.starts_with("longshore_shop_") || name.starts_with("longshore_watch_"));
         assert!(help.ends_with('.'), "{name}");
     }

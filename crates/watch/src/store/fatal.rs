@@ -1,8 +1,7 @@
 //! Fatal errors of all shops, for evidence.
 
 use super::words::{severity, to_sequence, to_state, to_time};
-use crate::evidence::Fatal;
-use observe::{Fingerprint, Severity, v1::State};
+use observe::{Fingerprint, Severity, evidence::Fatal, v1::State};
 use rusqlite::{Connection, Result, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +32,7 @@ pub(crate) fn of_release(
         }
     }
     let mut everywhere = db.prepare_cached(
-        "SELECT shop, class, message, state, sequence, count, releases.last FROM groups \
+        "SELECT shop, class, message, state, sequence, count, releases.last, first FROM groups \
          JOIN releases ON grouped = id WHERE fingerprint = ?1 AND severity = 3",
     )?;
     let mut all = Vec::new();
@@ -71,6 +70,7 @@ fn new(row: &Row<'_>, name: i64, shop: &str) -> Result<Fatal> {
         title: format!("{class}: {message}"),
         state,
         count: 0,
+        first: to_time(row.get(7)?),
         elsewhere: None,
     })
 }

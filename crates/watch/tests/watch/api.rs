@@ -2,7 +2,7 @@
 //! tests ask a real one.
 
 use futures_util::stream;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Bytes, Frame, Incoming},
@@ -102,9 +102,23 @@ impl Api {
     }
 }
 
+fn one(shared: &Shared, plural: &'static str, name: &str) -> Response<Body> {
+    let state = shared.0.lock();
+    let found = state.objects.get(&(plural, name.to_owned()));
+    let body = found.map_or_else(|| json!({ "code": 404 }), Clone::clone);
+    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())).boxed_unsync());
+    if found.is_none() {
+        *answer.status_mut() = StatusCode::NOT_FOUND;
+    }
+    answer
+}
+
 fn answer(shared: &Shared, path: &str, query: Option<&str>) -> Response<Body> {
     let plurals = ["shops", "shopclasses", "pods"];
     let asked = path.rsplit('/').next().unwrap();
+    if let Some(name) = path.strip_prefix("/api/v1/namespaces/kube-system/configmaps/") {
+        return one(shared, "configmaps", name);
+    }
     let plural = plurals.into_iter().find(|it| *it == asked).unwrap();
     let state = shared.0.lock();
     if query.is_some_and(|it| it.contains("watch=true")) {

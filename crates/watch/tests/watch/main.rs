@@ -10,10 +10,12 @@
 
 mod agents;
 mod api;
+mod autoscaler;
 mod collects;
 mod dies;
 mod hosts;
 mod loss;
 mod many;
 mod probes;
+mod visible;
 mod world;

@@ -20,7 +20,7 @@ const OF_EACH: usize = 100;
 const MEASURED: Duration = Duration::from_mins(2);
 
 /// Seconds of processor time of a process.
-fn processor(pid: u32) -> f64 {
+pub fn processor(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat
         .rsplit(')')
@@ -33,7 +33,7 @@ fn processor(pid: u32) -> f64 {
 }
 
 /// The most memory that a process had, in MiB.
-fn peak(pid: u32) -> u64 {
+pub fn peak(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
     let kib = line.unwrap().split_whitespace().next().unwrap();

@@ -21,10 +21,6 @@ const LIMIT: usize = 256 << 10;
 /// Shops of either side that it is asked about: those of a wave are seldom more, and as many are
 /// control enough.
 const SHOPS: usize = 500;
-/// Findings that are told.
-const TOLD: usize = 3;
-/// Fewer requests say nothing of a release.
-const FEW: u64 = 100;
 
 /// What was said of each rollout, by its name.
 pub(super) type Said = HashMap<String, (Instant, Evidence)>;
@@ -61,7 +57,7 @@ pub(super) async fn evidence(
         control: shops(seen, Assigned::Other),
     };
     let evidence = match ask(controller, &trial).await {
-        Ok(answer) => words(&answer),
+        Ok(answer) => Evidence::from(&answer),
         Err(problem) => {
             let since = if let Some((_, Evidence::Away(since))) = said.get(name) {
                 *since
@@ -109,50 +105,4 @@ async fn ask(controller: &Controller, trial: &v1::Trial) -> Result<v1::Evidence,
         return Err(format!("code {}: {short}", code.as_u16()));
     }
     serde_json::from_slice(&answer).map_err(|error| error.to_string())
-}
-
-/// The same every time where nothing changed, as each change is written into the status.
-fn words(answer: &v1::Evidence) -> Evidence {
-    if answer.against.is_empty() {
-        return Evidence::Clean(if answer.requests < FEW {
-            "too few requests to be evidence".to_owned()
-        } else {
-            "no evidence against it".to_owned()
-        });
-    }
-    let told: Vec<_> = answer
-        .against
-        .iter()
-        .take(TOLD)
-        .map(|finding| finding.text.as_str())
-        .collect();
-    Evidence::Against(told.join("; "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use observe::v1::Finding;
-
-    #[test]
-    fn words_are_the_same_while_nothing_changes() {
-        let answer = |requests, texts: &[&str]| v1::Evidence {
-            as_of: None,
-            requests,
-            against: texts
-                .iter()
-                .map(|text| Finding {
-                    shop: "acme".to_owned(),
-                    fingerprint: None,
-                    text: (*text).to_owned(),
-                })
-                .collect(),
-        };
-        assert_eq!(words(&answer(100, &[])), words(&answer(9000, &[])));
-        assert_ne!(words(&answer(99, &[])), words(&answer(100, &[])));
-        assert_eq!(
-            words(&answer(5, &["a", "b", "c", "d"])),
-            Evidence::Against("a; b; c".to_owned())
-        );
-    }
 }
