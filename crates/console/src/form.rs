@@ -3,6 +3,7 @@
 //! no spec at all.
 
 mod domains;
+pub(crate) mod many;
 mod text;
 
 use api::{Campaign, ShopSpec, ShopState, TimeRange, Window};

@@ -5,6 +5,7 @@ mod audit;
 mod edit;
 mod fleet;
 mod halt;
+mod many;
 mod moving;
 mod releases;
 mod rollout;
@@ -82,6 +83,7 @@ pub(crate) fn routes(desk: Desk) -> Router {
             "/shops/{name}/edit/{part}",
             get(edit::form).post(edit::send),
         )
+        .route("/many", get(many::form).post(many::send))
         .route("/releases", get(releases::list))
         .route("/rollouts", get(rollout::list).post(rollout::start))
         .route("/rollouts/new", get(rollout::new))

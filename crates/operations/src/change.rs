@@ -1,17 +1,20 @@
-//! A change of one Shop: first the plan, as the API server says it, then the change, if nobody
-//! changed the Shop in between.
+//! A change of Shops: first the plan, as the API server says it, then the change, if nobody changed
+//! the Shop in between.
 
 use crate::OperationError;
 use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims};
 use client::{Cluster, Conflicts, Mode, shop as identity};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use plan::{Action, Change, Plan, difference, dry_run, guard::Registry, tidy};
 use render::assign;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// How often it is tried while the scheduler writes the Shop's status at the same moment.
 const TRIES: usize = 5;
+/// Shops that are looked at, or written, at the same time.
+const AT_ONCE: usize = 16;
 
 /// The JSON merge patch (RFC 7396) that makes `after` of `before`. Nothing in a Shop may be null,
 /// which such a patch could not say.
@@ -50,36 +53,59 @@ pub fn spec_patch(before: &ShopSpec, after: &ShopSpec) -> Result<Value, Operatio
     Ok(json!({ "spec": merge_patch(&json(before)?, &json(after)?) }))
 }
 
-/// What would change if the Shop were patched: the Shop itself, and the objects that are made of it.
+/// A change of one Shop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// The Shop.
+    pub shop: String,
+    /// Its generation when it was shown: at another one, nothing is done.
+    pub generation: i64,
+    /// The JSON merge patch.
+    pub patch: Value,
+}
+
+/// What would change if the Shops were patched: each Shop itself, and the objects that are made of
+/// it.
 ///
 /// # Errors
 ///
-/// If the Shop is gone or at another generation than was shown, or if the API server refuses the
-/// Shop or does not answer. What it refuses of other objects is part of the plan.
-pub async fn plan_patch(
+/// If a Shop is gone or at another generation than was shown, or if the API server refuses a Shop
+/// or does not answer. What it refuses of other objects is part of the plan.
+pub async fn plan_edits(
     cluster: &Cluster,
     fleet: &Fleet,
-    name: &str,
-    generation: i64,
-    patch: &Value,
+    edits: &[Edit],
 ) -> Result<Plan, OperationError> {
-    let before = shop(fleet, name)?;
-    let value = edit(cluster, name, generation, patch, Mode::Dry).await?;
-    let mut changed: Shop = serde_json::from_value(value)
-        .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
-    // What the scheduler found is its cache's to say, which is newer.
-    changed.status.clone_from(&before.status);
-    let fields = difference(&stored(before), &stored(&changed));
-    let mut plan = plan(cluster, fleet, name, changed).await?;
-    if !fields.is_empty() {
-        plan.resources.push(Change {
-            object: identity(name),
-            action: Action::Change,
-            seen: None,
-            desired: None,
-            fields,
-            refused: None,
-        });
+    // Not a stream that maps: the closure would keep the future from moving between threads.
+    let tries: Vec<_> = edits
+        .iter()
+        .map(|one| edit(cluster, one, Mode::Dry))
+        .collect();
+    let tried: Vec<Value> = stream::iter(tries).buffered(AT_ONCE).try_collect().await?;
+    let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
+    for (Edit { shop: name, .. }, value) in edits.iter().zip(tried) {
+        let before = shop(fleet, name)?;
+        let mut after: Shop = serde_json::from_value(value)
+            .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
+        // What the scheduler found is its cache's to say, which is newer.
+        after.status.clone_from(&before.status);
+        let fields = difference(&stored(before), &stored(&after));
+        if !fields.is_empty() {
+            let change = Change {
+                object: identity(name),
+                action: Action::Change,
+                seen: None,
+                desired: None,
+                fields,
+                refused: None,
+            };
+            of_shops.push((name.clone(), change));
+        }
+        changed.insert(name.clone(), after);
+    }
+    let mut plan = plan(cluster, fleet, changed).await?;
+    for (name, change) in of_shops {
+        plan.shops.entry(name).or_default().insert(0, change);
     }
     Ok(plan)
 }
@@ -100,7 +126,7 @@ pub async fn plan_release(
     let status = changed.status.get_or_insert_default();
     (status.release, status.previous, status.rejected) =
         (Some(next.release), next.previous, next.rejected);
-    plan(cluster, fleet, name, changed).await
+    plan(cluster, fleet, [(name.to_owned(), changed)].into()).await
 }
 
 /// Patches the Shop, if it is still at the generation that was shown.
@@ -108,31 +134,35 @@ pub async fn plan_release(
 /// # Errors
 ///
 /// If it is not, or if the API server refuses it or does not answer.
-pub async fn patch(
-    cluster: &Cluster,
-    name: &str,
-    generation: i64,
-    patch: &Value,
-) -> Result<(), OperationError> {
-    edit(cluster, name, generation, patch, Mode::Real)
-        .await
-        .map(drop)
+pub async fn apply(cluster: &Cluster, one: &Edit) -> Result<(), OperationError> {
+    edit(cluster, one, Mode::Real).await.map(drop)
+}
+
+/// Patches many Shops, each if it is still at its generation. The result has the error of each that
+/// was not patched: the others are.
+pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, OperationError)> {
+    let all: Vec<_> = edits.iter().map(|one| apply(cluster, one)).collect();
+    let done: Vec<_> = stream::iter(all).buffered(AT_ONCE).collect().await;
+    let failed = |(one, result): (&Edit, Result<(), OperationError>)| {
+        Some((one.shop.clone(), result.err()?))
+    };
+    edits.iter().zip(done).filter_map(failed).collect()
 }
 
 async fn plan(
     cluster: &Cluster,
     before: &Fleet,
-    name: &str,
-    changed: Shop,
+    changed: BTreeMap<String, Shop>,
 ) -> Result<Plan, OperationError> {
+    let shops = changed.keys().cloned().collect();
     let mut fleet = before.clone();
-    fleet.shops.insert(name.to_owned(), changed);
+    fleet.shops.extend(changed);
     let question = dry_run::Question {
         fleet: &fleet,
         claims: &Claims::of(&fleet),
         before,
         tries: dry_run::TRIES,
-        shops: &BTreeSet::from([name.to_owned()]),
+        shops: &shops,
         registry: Registry::Whole {
             shops: fleet.shops.len(),
         },
@@ -159,18 +189,17 @@ fn stored(shop: &Shop) -> Value {
 /// The Shop as it is stored then, or would be. The API server compares versions, and each status
 /// that the scheduler writes is a new one; so the generation is compared here, and the version
 /// there.
-async fn edit(
-    cluster: &Cluster,
-    name: &str,
-    generation: i64,
-    patch: &Value,
-    mode: Mode,
-) -> Result<Value, OperationError> {
+async fn edit(cluster: &Cluster, one: &Edit, mode: Mode) -> Result<Value, OperationError> {
+    let Edit {
+        shop: name,
+        generation,
+        patch,
+    } = one;
     for _ in 0..TRIES {
         let Some(found) = cluster.get(&identity(name)).await? else {
             return Err(OperationError::Missing(format!("Shop {name} is gone")));
         };
-        if found["metadata"]["generation"].as_i64() != Some(generation) {
+        if found["metadata"]["generation"].as_i64() != Some(*generation) {
             return Err(OperationError::Moved(format!(
                 "Shop {name} was changed since it was shown; look at the plan again"
             )));
@@ -271,10 +300,21 @@ mod tests {
             }),
             expect(&get).answers(at(8, "102")),
         ]);
-        let change = json!({ "spec": { "state": "Maintenance" } });
-        patch(&script.cluster(), "acme", 7, &change).await.unwrap();
-        let late = patch(&script.cluster(), "acme", 7, &change).await;
-        assert!(matches!(late, Err(OperationError::Moved(_))), "{late:?}");
+        let one = Edit {
+            shop: "acme".to_owned(),
+            generation: 7,
+            patch: json!({ "spec": { "state": "Maintenance" } }),
+        };
+        assert!(
+            apply_all(&script.cluster(), &[one.clone()])
+                .await
+                .is_empty()
+        );
+        let late = apply_all(&script.cluster(), &[one]).await;
+        assert!(
+            matches!(&late[..], [(_, OperationError::Moved(_))]),
+            "{late:?}"
+        );
         script.end();
     }
 }

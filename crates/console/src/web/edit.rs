@@ -13,7 +13,10 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use operations::{Done, OperationError, change};
+use operations::{
+    Done, OperationError,
+    change::{self, Edit},
+};
 use serde_json::Value;
 use std::sync::Arc;
 use tracing::info;
@@ -115,9 +118,17 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    fn edit(&self, patch: &Value) -> Edit {
+        Edit {
+            shop: self.shop.clone(),
+            generation: self.generation,
+            patch: patch.clone(),
+        }
+    }
+
     async fn apply(self, patch: &Value) -> Answer {
         let person = &self.asked.person;
-        change::patch(&person.cluster, &self.shop, self.generation, patch).await?;
+        change::apply(&person.cluster, &self.edit(patch)).await?;
         let why = self.sent.get("why");
         info!(
             target: "audit",
@@ -137,7 +148,7 @@ impl Step<'_> {
     async fn plan(self, fleet: &Fleet, spec: &ShopSpec, patch: &Value) -> Answer {
         let fields = self.part.sent(spec, self.sent, &Problems::default());
         let (cluster, generation) = (&self.asked.person.cluster, self.generation);
-        match change::plan_patch(cluster, fleet, &self.shop, generation, patch).await {
+        match change::plan_edits(cluster, fleet, &[self.edit(patch)]).await {
             Ok(plan) => {
                 let page = Plan {
                     frame: self.frame().await,

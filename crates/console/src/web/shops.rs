@@ -19,6 +19,7 @@ struct Page {
     classes: Vec<String>,
     channels: Vec<String>,
     may_start: bool,
+    may_change: bool,
     /// What the table shows, for the stream of changes.
     live: String,
     links: Links,
@@ -62,6 +63,7 @@ pub(super) async fn list(
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_start = asked.person.may(Right::StartRollout, None).await;
+    let may_change = asked.person.may(Right::ChangeShop, None).await;
     let known = desk.known()?;
     let rows = rows(&known, &question);
     let shops = known.fleet.shops.values();
@@ -80,6 +82,7 @@ pub(super) async fn list(
         rows,
         question,
         may_start,
+        may_change,
     };
     drop(known);
     Ok(asked.answer(&page))

@@ -121,6 +121,7 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
     let console = console([
         may(), // halt
         may(), // start rollouts
+        may(), // change any shop
         may(), // change acme
         expect("GET /api/v1/namespaces/shop-acme/pods").answers(none),
         may(), // steer r
@@ -133,6 +134,7 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
         ("/shops/acme", "not served; pods: 1/2"),
         ("/shops/acme/edit/config", "a/b = &#60;script&#62;alert(1)"),
         ("/shops/acme/edit/domains", "acme.example primary"),
+        ("/many?shop=acme", "Change 1 shops"),
         ("/releases", "No Release is in the cluster"),
         ("/rollouts", "shops-acme-3"),
         ("/rollouts/r", "1 of 4 shops run it"),
