@@ -5,6 +5,7 @@ mod audit;
 mod edit;
 mod fleet;
 mod halt;
+mod jobs;
 mod many;
 mod moving;
 mod releases;
@@ -83,6 +84,8 @@ pub(crate) fn routes(desk: Desk) -> Router {
             "/shops/{name}/edit/{part}",
             get(edit::form).post(edit::send),
         )
+        .route("/shops/{name}/jobs", post(jobs::start))
+        .route("/shops/{name}/jobs/{job}", get(jobs::show))
         .route("/many", get(many::form).post(many::send))
         .route("/releases", get(releases::list))
         .route("/rollouts", get(rollout::list).post(rollout::start))

@@ -7,6 +7,7 @@
 //! | `halt` | everything is halted, and goes on |
 //! | `history` | the record of both, in the status of rollouts |
 //! | `change` | a Shop is changed, or moved to a release: first its plan, then the change |
+//! | `jobs` | a shop's caches are cleaned, its data is backed up |
 //! | `why` | what ails a shop's pods |
 //! | `watch` | what `longshore-watch` knows of a shop |
 
@@ -14,6 +15,7 @@ pub mod change;
 mod error;
 pub mod halt;
 mod history;
+pub mod jobs;
 pub mod rollout;
 pub mod watch;
 pub mod why;
