@@ -47,7 +47,7 @@ Example:
 Example:
   longshore rollout resume shops-acme-43 --why 'the database is back'")]
     Resume(One),
-    /// Take all shops back to the release before
+    /// Take all shops back to the release before, also after the rollout completed
     #[command(
         after_help = "Example:\n  longshore rollout abort shops-acme-43 --why 'prices are wrong'"
     )]
