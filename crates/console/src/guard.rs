@@ -18,7 +18,8 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 /// The cookie that says that the secret was known.
 const COOKIE: &str = "longshore-console";
-/// Nothing from elsewhere, nothing inline, no frame.
+/// Nothing from elsewhere, nothing inline, no frame. Of referrers, `same-origin`: with `no-referrer`
+/// browsers would say that forms come from the origin `null`.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; img-src 'self'; script-src 'self'; style-src 'self'";
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
@@ -32,7 +33,7 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     ),
     (
         header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
+        HeaderValue::from_static("same-origin"),
     ),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (

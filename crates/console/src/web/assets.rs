@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 const STYLE: &str = include_str!("../../assets/console.css");
 const SCRIPT: &str = include_str!("../../assets/console.js");
+const ICON: &str = include_str!("../../assets/icon.svg");
 /// htmx 2.0.10, as npm has it; a test holds its digest.
 const HTMX: &str = include_str!("../../assets/htmx.min.js");
 
@@ -17,6 +18,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Failure>
     let (kind, text) = match name.as_str() {
         "console.css" => ("text/css", STYLE),
         "console.js" => ("text/javascript", SCRIPT),
+        "icon.svg" => ("image/svg+xml", ICON),
         "htmx.min.js" => ("text/javascript", HTMX),
         _ => return Err(Failure::Missing(format!("There is no file {name}."))),
     };

@@ -130,7 +130,7 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
     ])
     .await;
     let pages = [
-        ("/shops", "1 of 1 shops"),
+        ("/shops", "1 of 1 shop"),
         ("/shops/acme", "not served; pods: 1/2"),
         ("/shops/acme/edit/config", "a/b = &#60;script&#62;alert(1)"),
         ("/shops/acme/edit/domains", "acme.example primary"),
