@@ -159,6 +159,13 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 	@$(tools) browser
 	cargo test --locked --workspace --all-features --test edge -- --ignored
 
+# Screenshots go to docs/console, which the README and docs/console.md show.
+.PHONY: test-console
+test-console: tools build cluster-tests ## the console in a real browser, beside a real API server, as root (2 minutes)
+	@$(tools) cluster console
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 -- \
+	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --show-output a_browser_shows
+
 .PHONY: bench-watch
 bench-watch: release ## longshore-watch with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and a release build)
 	cargo test --locked --release --package watch --all-features --test watch -- --ignored --nocapture --test-threads 1

@@ -38,7 +38,8 @@ pub struct DurationError(String);
 
 impl ShortDuration {
     /// So many minutes; a day at most, so that it fits.
-    pub(crate) const fn minutes(count: u16) -> Self {
+    #[must_use]
+    pub const fn minutes(count: u16) -> Self {
         Self {
             count: count as u32,
             unit: Unit::Minutes,

@@ -8,7 +8,6 @@ mod error;
 mod errors;
 mod export;
 mod halt;
-mod history;
 mod import;
 mod plan;
 mod reference;
@@ -18,11 +17,11 @@ mod shop;
 mod slow;
 mod trial;
 mod uptime;
-mod watch;
 mod why;
 
 pub(crate) use error::CommandError;
 
+use operations::{Done, Who};
 use std::io::{self, Write as _};
 
 #[derive(Debug, clap::Subcommand)]
@@ -86,5 +85,38 @@ fn show(text: &str) -> Result<(), CommandError> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(CommandError::Output),
+    }
+}
+
+/// Who acts, and why.
+#[derive(Debug, Clone, clap::Args)]
+struct By {
+    /// Your name, for the record; otherwise the user of this session
+    #[arg(long, env = "USER", default_value = "unknown")]
+    by: String,
+    /// The reason, for the record
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+impl By {
+    fn who(&self) -> Who {
+        Who {
+            by: self.by.clone(),
+            why: self.why.clone(),
+        }
+    }
+}
+
+/// Tells what was done, and on standard error what did not work beside it.
+fn tell(done: &Done) -> Result<(), CommandError> {
+    warn(&done.warnings);
+    show(&format!("{}\n", done.said))
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        // A terminal that went away has nobody to be told.
+        writeln!(io::stderr(), "{warning}").ok();
     }
 }

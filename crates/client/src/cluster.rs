@@ -18,6 +18,8 @@ use tokio::time::{Instant, timeout};
 pub const MANAGER: &str = "longshore";
 /// The field manager of `kubectl apply --server-side`.
 const PERSON: &str = "kubectl";
+/// The field manager of what people change in the console.
+const EDITOR: &str = "longshore-console";
 /// Label selector of everything that is ours.
 pub const OURS: &str = "app.kubernetes.io/managed-by=longshore";
 /// How long one request may take.

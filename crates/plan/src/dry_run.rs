@@ -200,14 +200,12 @@ async fn try_all(
     work: Vec<Work<'_>>,
     plan: &mut Plan,
 ) -> Result<BTreeMap<String, Vec<Change>>, ApiError> {
-    let tried = stream::iter(work).map(|(name, found, live)| async move {
-        let changes = match objects(question, &name, found) {
-            Ok(objects) => Ok(shop(cluster, question, &objects, &live).await?),
-            Err(why) => Err(why),
-        };
-        Ok::<_, ApiError>((name, changes))
-    });
-    let mut tried = tried.buffer_unordered(AT_ONCE);
+    // Not a stream that maps: the closure would keep the future from moving between threads.
+    let tried: Vec<_> = work
+        .into_iter()
+        .map(|work| try_one(cluster, question, work))
+        .collect();
+    let mut tried = stream::iter(tried).buffer_unordered(AT_ONCE);
     let mut all = BTreeMap::new();
     while let Some(one) = tried.next().await {
         match one? {
@@ -220,6 +218,18 @@ async fn try_all(
         }
     }
     Ok(all)
+}
+
+async fn try_one(
+    cluster: &Cluster,
+    question: &Question<'_>,
+    (name, found, live): Work<'_>,
+) -> Result<(String, Result<Vec<Change>, String>), ApiError> {
+    let changes = match objects(question, &name, found) {
+        Ok(objects) => Ok(shop(cluster, question, &objects, &live).await?),
+        Err(why) => Err(why),
+    };
+    Ok((name, changes))
 }
 
 /// A shop whose changes can be foreseen, by their kind.

@@ -21,10 +21,13 @@ pub async fn changes(
     resources: &[Object],
     conflicts: Conflicts,
 ) -> Result<Vec<Change>, ApiError> {
-    let changes = stream::iter(resources)
+    // Not a stream that maps: the closure would keep the future from moving between threads.
+    let changes: Vec<_> = resources
+        .iter()
         .map(|resource| change(cluster, resource, conflicts))
-        .buffered(AT_ONCE);
-    changes
+        .collect();
+    stream::iter(changes)
+        .buffered(AT_ONCE)
         .try_filter_map(|change| async move { Ok(change) })
         .try_collect()
         .await

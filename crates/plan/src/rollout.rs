@@ -7,6 +7,8 @@
 //!               ▼
 //!           Returning ─► Stopped (the failed wave is back) ─► a person: resume, or abort
 //!                                                              abort ─► Returning ─► Aborted
+//!
+//!  Completed ─► a person: abort ─► Returning ─► Aborted
 //! ```
 //!
 //! [`decide()`] is a function of the Rollout (specification and status), of the release that each
@@ -20,7 +22,7 @@ mod order;
 mod simulation;
 
 pub use decide::RESUMED;
-pub use decide::{Assigned, Decision, Health, Move, Situation, View, decide};
+pub use decide::{Assigned, Decision, Health, Move, Situation, View, decide, over};
 pub use evidence::Evidence;
 pub use order::{bounds, order};
 

@@ -5,6 +5,7 @@ mod access;
 mod apply;
 mod builds;
 mod compaction;
+mod console;
 mod converge;
 mod definitions;
 mod edge;

@@ -4,7 +4,9 @@ use super::CommandError;
 use api::{Fleet, Object, claims::Claims};
 use client::{ApiError, Cluster, Conflicts, Mode, Read};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use operations::watch::Question;
 use registry::Document;
+use serde::de::DeserializeOwned;
 use std::{
     future::Future,
     io::{self, Write as _},
@@ -176,6 +178,14 @@ fn resources(documents: &[Document]) -> Result<Vec<Object>, CommandError> {
             .position(|kind| *kind == resource.identity().kind)
     });
     Ok(resources)
+}
+
+/// What `longshore-watch` of the cluster answers.
+pub(crate) fn asked<T: DeserializeOwned>(
+    connection: &Connection,
+    question: Question<'_>,
+) -> Result<T, CommandError> {
+    wait(async { Ok(question.ask(&connection.open().await?).await?) })
 }
 
 /// Runs what waits for the network, until it ends.

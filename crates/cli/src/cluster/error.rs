@@ -1,6 +1,7 @@
 //! Why a command failed.
 
 use client::ApiError;
+use operations::OperationError;
 use plan::Moved;
 use registry::FleetError;
 use release::Reason;
@@ -94,9 +95,9 @@ pub(crate) enum CommandError {
     /// An argument asks for something that is not there, or cannot be.
     #[error("{0}")]
     Argument(String),
-    /// `longshore-watch` did not say it.
-    #[error("{0}")]
-    Watch(String),
+    /// What was asked of the cluster was not done.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
     /// A rollout has not ended in time.
     #[error("{0}")]
     Rollout(String),
@@ -168,7 +169,7 @@ impl CommandError {
             | Self::Edge(_) => Reason::Registry,
             Self::File(_) | Self::Argument(_) | Self::Plan { .. } | Self::Led(_) => Reason::Config,
             Self::Claimed(_) => Reason::Claimed,
-            Self::Watch(_) => Reason::Watch,
+            Self::Operation(error) => error.reason(),
             Self::Rollout(_) => Reason::Rollout,
             Self::RolloutPartly(_) => Reason::RolloutPartly,
             Self::RolloutFailed(_) => Reason::RolloutFailed,

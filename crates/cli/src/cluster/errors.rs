@@ -1,11 +1,17 @@
 //! `errors`: what goes wrong in a shop, grouped, and what people say of it.
 
-use super::{CommandError, connection::Connection, rollout::Form, show, watch::Question};
+use super::{
+    CommandError,
+    connection::{Connection, asked},
+    rollout::Form,
+    show,
+};
 use jiff::Timestamp;
 use observe::{
     Fingerprint,
     v1::{self, ErrorGroup, State, Verdict},
 };
+use operations::watch::Question;
 use std::fmt::Write as _;
 
 /// What `errors` is told.
@@ -53,8 +59,10 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
     for (fingerprint, state) in verdicts {
         if let Some(fingerprint) = fingerprint {
             let path = format!("errors/{fingerprint}/state");
-            let group: ErrorGroup =
-                Question::put(shop, &path, &Verdict { state })?.ask(&arguments.connection)?;
+            let group: ErrorGroup = asked(
+                &arguments.connection,
+                Question::put(shop, &path, &Verdict { state })?,
+            )?;
             return match arguments.output {
                 Form::Text => show(&whole(&group)),
                 Form::Json => json(&group),
@@ -63,7 +71,7 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
     }
     let all = arguments.all || arguments.show.is_some();
     let path = if all { "errors?all=true" } else { "errors" };
-    let errors: v1::Errors = Question::get(shop, path).ask(&arguments.connection)?;
+    let errors: v1::Errors = asked(&arguments.connection, Question::get(shop, path))?;
     let Some(wanted) = arguments.show else {
         return match arguments.output {
             Form::Text => show(&list(&errors, Timestamp::now())),

@@ -3,17 +3,11 @@
 use super::{
     CommandError,
     connection::{Connection, wait},
-    history::note_all,
-    show,
+    show, warn,
 };
-use api::{HALT, Identity, SYSTEM};
+use api::SYSTEM;
 use client::Cluster;
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    api::{Api, Patch, PatchParams},
-    core::ObjectMeta,
-};
+use operations::{Who, halt};
 
 /// What `halt` is told.
 #[derive(Debug, clap::Args)]
@@ -85,65 +79,16 @@ async fn pull(
     arguments: &Halt,
     cluster: Result<Cluster, client::ApiError>,
 ) -> Result<(), client::ApiError> {
-    let cluster = cluster?;
-    let identity = Identity {
-        api_version: "v1".into(),
-        kind: "ConfigMap".into(),
-        namespace: Some(arguments.namespace.clone()),
-        name: HALT.to_owned(),
-    };
-    if arguments.lift {
-        let Some(found) = cluster.get(&identity).await? else {
-            return Ok(());
+    let (cluster, namespace) = (cluster?, &arguments.namespace);
+    let warnings = if arguments.lift {
+        halt::lift(&cluster, namespace, &arguments.by).await?
+    } else {
+        let who = Who {
+            by: arguments.by.clone(),
+            why: arguments.why.clone().unwrap_or_default(),
         };
-        cluster
-            .delete(
-                &identity,
-                found["metadata"]["uid"].as_str().unwrap_or_default(),
-            )
-            .await?;
-        let text = |key: &str| found["data"][key].as_str().unwrap_or("somebody");
-        let pulled = format!(
-            "it was pulled by {} at {}: {}",
-            text("by"),
-            text("at"),
-            text("why")
-        );
-        return note_all(
-            &cluster,
-            "let go on because the halt was lifted,",
-            &arguments.by,
-            &pulled,
-        )
-        .await;
-    }
-    let said = [
-        ("why", arguments.why.clone().unwrap_or_default()),
-        ("by", arguments.by.clone()),
-        ("at", Timestamp::now().to_string()),
-    ];
-    let halt = ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(HALT.to_owned()),
-            ..ObjectMeta::default()
-        },
-        data: Some(said.map(|(key, value)| (key.to_owned(), value)).into()),
-        ..ConfigMap::default()
+        halt::halt(&cluster, namespace, &who).await?
     };
-    let api: Api<ConfigMap> = Api::namespaced(cluster.client(), &arguments.namespace);
-    let params = PatchParams::apply("longshore-scheduler-cli").force();
-    cluster
-        .call("halt", || async {
-            api.patch(HALT, &params, &Patch::Apply(&halt))
-                .await
-                .map(drop)
-        })
-        .await?;
-    note_all(
-        &cluster,
-        "halted",
-        &arguments.by,
-        arguments.why.as_deref().unwrap_or_default(),
-    )
-    .await
+    warn(&warnings);
+    Ok(())
 }

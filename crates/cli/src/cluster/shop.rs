@@ -1,8 +1,8 @@
 //! `shop`: one shop, from its beginning on.
 
 mod acl;
-mod clean_cache;
 mod create;
+mod jobs;
 mod secret;
 
 use super::CommandError;
@@ -15,7 +15,8 @@ Examples:
     --domain acme.example \\
     --from-file database-password=password.txt --from-env database-user=DATABASE_USER \\
     --generate crypt-key
-  longshore shop clean-cache acme")]
+  longshore shop clean-cache acme
+  longshore shop backup acme")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -26,7 +27,9 @@ enum Verb {
     /// Make a Shop and its Secret, if every check passes
     Create(Box<create::Create>),
     /// Clean the caches of a shop's application, in a pod of its own
-    CleanCache(clean_cache::CleanCache),
+    CleanCache(jobs::CleanCache),
+    /// Back up a shop's database and the list of its media now
+    Backup(jobs::Backup),
     /// Print the lines that make shops' users in Redis
     Acl(acl::Acl),
 }
@@ -34,7 +37,8 @@ enum Verb {
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     match &arguments.verb {
         Verb::Create(create) => create::run(create),
-        Verb::CleanCache(clean) => clean_cache::run(clean),
+        Verb::CleanCache(clean) => jobs::clean(clean),
+        Verb::Backup(backup) => jobs::back_up(backup),
         Verb::Acl(acl) => acl::run(acl),
     }
 }

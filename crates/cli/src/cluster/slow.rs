@@ -2,14 +2,14 @@
 
 use super::{
     CommandError,
-    connection::Connection,
+    connection::{Connection, asked},
     errors::{json, lines},
     rollout::Form,
     show,
-    watch::Question,
 };
 use jiff::Timestamp;
 use observe::v1::{Performance, ReleasePerformance};
+use operations::watch::Question;
 use std::fmt::Write as _;
 
 /// What `slow` is told.
@@ -37,7 +37,7 @@ pub(crate) struct Slow {
 
 pub(super) fn run(arguments: &Slow) -> Result<(), CommandError> {
     let path = format!("performance?minutes={}", arguments.minutes);
-    let found: Performance = Question::get(&arguments.shop, &path).ask(&arguments.connection)?;
+    let found: Performance = asked(&arguments.connection, Question::get(&arguments.shop, &path))?;
     match arguments.output {
         Form::Text => show(&text(&found, Timestamp::now())),
         Form::Json => json(&found),

@@ -2,14 +2,14 @@
 
 use super::{
     CommandError,
-    connection::Connection,
+    connection::{Connection, asked},
     errors::{ago, json},
     rollout::Form,
     show,
-    watch::Question,
 };
 use jiff::Timestamp;
 use observe::v1::{self, HostUptime, Incident, ProbeResult, Vantage};
+use operations::watch::Question;
 
 /// What `uptime` is told.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,10 @@ pub(crate) struct Uptime {
 }
 
 pub(super) fn run(arguments: &Uptime) -> Result<(), CommandError> {
-    let uptime: v1::Uptime = Question::get(&arguments.shop, "uptime").ask(&arguments.connection)?;
+    let uptime: v1::Uptime = asked(
+        &arguments.connection,
+        Question::get(&arguments.shop, "uptime"),
+    )?;
     match arguments.output {
         Form::Text => show(&text(&uptime, Timestamp::now())),
         Form::Json => json(&uptime),

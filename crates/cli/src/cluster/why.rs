@@ -6,11 +6,10 @@ use super::{
     rollout::Form,
     show,
 };
-use api::{HALT, Identity, SYSTEM, namespace, symptom::symptoms};
-use client::{Cluster, Read};
+use api::SYSTEM;
+use client::Read;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use operations::halt;
 use plan::why;
 
 /// What `why` is told.
@@ -26,27 +25,6 @@ pub(crate) struct Why {
     connection: Connection,
 }
 
-/// Pods that are looked at: those of one shop are seldom more, and what ails them is seldom
-/// different.
-const PODS: u32 = 100;
-
-/// Adds what is wrong with the pods. Who may not look at them is told the rest.
-async fn pods(cluster: &Cluster, answer: &mut why::Answer) {
-    let namespace = namespace(&answer.shop);
-    let api: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
-    let params = ListParams::default().limit(PODS);
-    match cluster
-        .call(&format!("list pods of {namespace}"), || api.list(&params))
-        .await
-    {
-        Ok(listed) => answer.pods(symptoms(&listed.items, Timestamp::now())),
-        Err(error) => answer.facts.push(format!(
-            "how its pods are is not known: {}",
-            runtime::Chain(&error)
-        )),
-    }
-}
-
 pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
     let answer = wait(async {
         let cluster = arguments.connection.open().await?;
@@ -57,21 +35,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
                 arguments.shop
             )]));
         };
-        let halt = Identity {
-            api_version: "v1".into(),
-            kind: "ConfigMap".into(),
-            namespace: Some(SYSTEM.to_owned()),
-            name: HALT.to_owned(),
-        };
-        let halted = cluster.get(&halt).await?.map(|halt| {
-            let text = |key: &str| halt["data"][key].as_str().unwrap_or("somebody").to_owned();
-            format!(
-                "halted by {} at {}: {}",
-                text("by"),
-                text("at"),
-                text("why")
-            )
-        });
+        let halted = halt::get(&cluster, SYSTEM).await?.map(|halt| halt.line());
         let mut answer = why::why(
             &arguments.shop,
             shop,
@@ -80,7 +44,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
             Timestamp::now(),
         );
         answer.unreadable(&problems);
-        pods(&cluster, &mut answer).await;
+        operations::why::pods(&cluster, &mut answer).await;
         Ok(answer)
     })?;
     match arguments.output {

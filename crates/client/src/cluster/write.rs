@@ -1,9 +1,11 @@
 //! What changes the cluster.
 
-use super::{Cluster, Conflicts, MANAGER, Mode, PERSON, marked, params, value};
+use super::{Cluster, Conflicts, EDITOR, MANAGER, Mode, PERSON, marked, params, value};
 use crate::ApiError;
 use api::{Identity, Object, ObjectMetaSummary};
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy, ValidationDirective,
+};
 use serde_json::Value;
 
 impl Cluster {
@@ -152,6 +154,39 @@ impl Cluster {
             match api.patch_metadata(&identity.name, &params, &body).await {
                 Ok(_) => Ok(true),
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        self.write(&format!("change {identity}"), call).await
+    }
+
+    /// Changes an object by a JSON merge patch in a person's name, and gives it as it is stored then,
+    /// or would be; `None` if it no longer is at `version`.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not do it.
+    pub async fn edit(
+        &self,
+        identity: &Identity,
+        version: &str,
+        patch: &Value,
+        mode: Mode,
+    ) -> Result<Option<Value>, ApiError> {
+        let mut patch = patch.clone();
+        patch["metadata"]["resourceVersion"] = version.into();
+        let api = self.objects(identity);
+        let params = PatchParams {
+            dry_run: mode == Mode::Dry,
+            field_manager: Some(EDITOR.to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::default()
+        };
+        let body = Patch::Merge(patch);
+        let call = || async {
+            match api.patch(&identity.name, &params, &body).await {
+                Ok(stored) => Ok(Some(value(&stored))),
+                Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
                 Err(error) => Err(error),
             }
         };

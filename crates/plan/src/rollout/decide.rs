@@ -105,6 +105,15 @@ pub const RESUMED: &str = "resumed";
 /// Failed shops that the status names.
 const NAMED: usize = 100;
 
+/// Whether nothing more happens. A rollout that is completed goes back if it is aborted then.
+#[must_use]
+pub fn over(spec: &RolloutSpec, phase: Option<Phase>) -> bool {
+    match phase {
+        Some(Phase::Completed) => !spec.aborted,
+        phase => phase == Some(Phase::Aborted),
+    }
+}
+
 /// Decides what to do next. Doing nothing of it and asking again gives the same.
 #[must_use]
 pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
@@ -119,8 +128,7 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         moves,
         why,
     };
-    let ended = matches!(status.phase, Some(Phase::Completed | Phase::Aborted));
-    if ended {
+    if over(spec, status.phase) {
         return decision(status, Vec::new(), "it is over".to_owned());
     }
     if let Some(held) = situation.held {

@@ -22,7 +22,7 @@ pub(super) fn phase(rollout: &Rollout) -> Option<Phase> {
 }
 
 pub(super) fn over(rollout: &Rollout) -> bool {
-    matches!(phase(rollout), Some(Phase::Completed | Phase::Aborted))
+    plan::rollout::over(&rollout.spec, phase(rollout))
 }
 
 /// When a shop was assigned what it is assigned.

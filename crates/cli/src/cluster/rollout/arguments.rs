@@ -1,6 +1,6 @@
 //! The words of `rollout`.
 
-use crate::cluster::{connection::Connection, history::By};
+use crate::cluster::{By, connection::Connection};
 use api::{FailureBudget, ShortDuration, Wave};
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ Example:
 Example:
   longshore rollout resume shops-acme-43 --why 'the database is back'")]
     Resume(One),
-    /// Take all shops back to the release before
+    /// Take all shops back to the release before, also after the rollout completed
     #[command(
         after_help = "Example:\n  longshore rollout abort shops-acme-43 --why 'prices are wrong'"
     )]
@@ -74,7 +74,7 @@ pub(super) struct Start {
     pub(super) canaries: Vec<String>,
     /// Percent of all shops, or shops with commas between them, and how long to watch them; the
     /// last wave covers 100 percent
-    #[arg(long = "wave", value_name = "PERCENT|SHOPS:SOAK", value_parser = wave)]
+    #[arg(long = "wave", value_name = "PERCENT|SHOPS:SOAK", value_parser = operations::rollout::wave)]
     pub(super) waves: Vec<Wave>,
     /// Shops that may fail before everything stops
     #[arg(long, value_name = "COUNT", default_value_t = FailureBudget::default().shops)]
@@ -195,37 +195,4 @@ fn span(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|span| *span <= WEEK)
         .ok_or_else(wrong)
-}
-
-fn wave(text: &str) -> Result<Wave, String> {
-    let wrong = || {
-        format!(
-            "{text:?}: expected a percentage or shops, and a time, such as 10:30m or \
-             vinyl,casa:30m"
-        )
-    };
-    let (who, soak) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let soak: ShortDuration = soak.parse().map_err(|_| wrong())?;
-    if who.bytes().all(|byte| byte.is_ascii_digit()) {
-        let percent = who
-            .parse()
-            .ok()
-            .filter(|percent| (1..=100).contains(percent))
-            .ok_or_else(wrong)?;
-        return Ok(Wave {
-            percent: Some(percent),
-            shops: Vec::new(),
-            soak,
-        });
-    }
-    let shops: Vec<_> = who.split(',').map(str::to_owned).collect();
-    if shops.iter().any(String::is_empty) {
-        Err(wrong())
-    } else {
-        Ok(Wave {
-            percent: None,
-            shops,
-            soak,
-        })
-    }
 }

@@ -1,9 +1,9 @@
 //! Waiting for a rollout's end, for who starts one and must know what became of it, such as CI.
 
-use super::found;
 use crate::cluster::CommandError;
 use api::{Phase, Rollout};
 use client::Cluster;
+use operations::rollout::found;
 use std::{
     io::{self, Write as _},
     time::Duration,

@@ -10,13 +10,12 @@ use crate::cluster::{
     show,
 };
 use api::{
-    EvidencePolicy, FailureBudget, Fleet, Object, OnFailure, ResolvedRelease, Rollout, RolloutSpec,
-    Started, WindowPolicy,
+    EvidencePolicy, FailureBudget, Fleet, Object, OnFailure, ResolvedRelease, RolloutSpec, Started,
+    WindowPolicy,
 };
-use client::{Cluster, Conflicts, Mode};
-use kube::api::{Api, PostParams};
+use client::{Conflicts, Mode};
+use operations::rollout;
 use plan::counted;
-use serde_json::json;
 use std::{collections::BTreeMap, path::Path};
 
 /// The Release of standard input, and the object that it is stored as.
@@ -36,15 +35,8 @@ fn given() -> Result<(ResolvedRelease, Object), CommandError> {
     Ok((release, resource(document)?))
 }
 
-fn spec(
-    start: &Start,
-    release: &ResolvedRelease,
-    fleet: &Fleet,
-) -> Result<RolloutSpec, CommandError> {
-    let wrong = |error: serde_json::Error| CommandError::Argument(error.to_string());
-    // Defaults are those of the definition.
-    let mut spec: RolloutSpec =
-        serde_json::from_value(json!({ "release": release.name })).map_err(wrong)?;
+fn spec(start: &Start, release: &ResolvedRelease, fleet: &Fleet) -> RolloutSpec {
+    let mut spec = rollout::defaults(&release.name);
     (spec.shops, spec.canaries) = (start.shops.clone(), start.canaries.clone());
     if !start.waves.is_empty() {
         spec.waves.clone_from(&start.waves);
@@ -63,7 +55,7 @@ fn spec(
     spec.evidence = match start.evidence {
         Some(Evidence::Errors) => EvidencePolicy::Errors,
         Some(Evidence::None) => EvidencePolicy::None,
-        None => of_classes(release, fleet),
+        None => rollout::evidence_of_classes(release, fleet),
     };
     spec.deadline = start.deadline.unwrap_or(spec.deadline);
     if start.ignore_windows {
@@ -73,22 +65,7 @@ fn spec(
         by: start.by.clone(),
         why: start.why.clone(),
     });
-    Ok(spec)
-}
-
-/// What the classes of the channel's shops say: one that asks for evidence is enough.
-fn of_classes(release: &ResolvedRelease, fleet: &Fleet) -> EvidencePolicy {
-    let asks = fleet
-        .shops
-        .values()
-        .filter(|shop| shop.spec.channel == release.channel.as_str())
-        .filter_map(|shop| fleet.classes.get(&shop.spec.class))
-        .any(|class| class.spec.evidence == EvidencePolicy::Errors);
-    if asks {
-        EvidencePolicy::Errors
-    } else {
-        EvidencePolicy::None
-    }
+    spec
 }
 
 pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
@@ -123,25 +100,8 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
         .values()
         .filter(|shop| shop.spec.channel == release.channel.as_str())
         .count();
-    let strange = start
-        .shops
-        .iter()
-        .chain(&start.canaries)
-        .chain(start.waves.iter().flat_map(|wave| &wave.shops))
-        .filter(|name| {
-            fleet
-                .shops
-                .get(*name)
-                .is_none_or(|shop| shop.spec.channel != release.channel.as_str())
-        });
-    let strange: Vec<_> = strange.cloned().collect();
-    if !strange.is_empty() {
-        return Err(CommandError::Argument(format!(
-            "{} do not follow channel {}",
-            strange.join(", "),
-            release.channel
-        )));
-    }
+    let spec = spec(start, release, &fleet);
+    rollout::check(&spec, release, &fleet)?;
     let name = start.name.clone().unwrap_or_else(|| release.name.clone());
     // Whoever was cut off while waiting comes again with the same Release.
     let again = given.is_some()
@@ -150,11 +110,7 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
             .get(&name)
             .is_some_and(|it| it.spec.release == release.name);
     if !again {
-        create(
-            &cluster,
-            &Rollout::new(&name, spec(start, release, &fleet)?),
-        )
-        .await?;
+        rollout::create(&cluster, &name, spec).await?;
     }
     // After its rollout, which keeps it from new shops.
     if let Some((_, object)) = &given {
@@ -176,20 +132,4 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
     } else {
         Ok(())
     }
-}
-
-async fn create(cluster: &Cluster, rollout: &Rollout) -> Result<(), CommandError> {
-    let api: Api<Rollout> = Api::all(cluster.client());
-    let params = PostParams {
-        field_manager: Some("longshore-scheduler-cli".to_owned()),
-        ..PostParams::default()
-    };
-    let what = format!(
-        "create Rollout {}",
-        rollout.metadata.name.as_deref().unwrap_or_default()
-    );
-    Ok(cluster
-        .call(&what, || api.create(&params, rollout))
-        .await
-        .map(drop)?)
 }

@@ -90,6 +90,19 @@ fn a_breaking_migration_is_not_taken_back() {
 }
 
 #[test]
+fn a_completed_rollout_goes_back_if_a_person_aborts_it() {
+    let mut world = World::new(quick(), &[Fate::Well(0); 100]);
+    assert_eq!(world.run(1000), Phase::Completed);
+    world.spec.aborted = true;
+    // A shop that has moved on meanwhile stays where it is.
+    world.assigned.get_mut("s007").unwrap().0 = Assigned::Newer;
+    assert_eq!(world.tick().status.phase, Some(Phase::Returning));
+    assert_eq!(world.run(1000), Phase::Aborted);
+    assert_eq!(world.assigned_this(), 0);
+    assert_eq!(world.assigned["s007"].0, Assigned::Newer);
+}
+
+#[test]
 fn a_promoted_wave_is_watched_no_longer() {
     let mut world = World::new(quick(), &[Fate::Well(0); 100]);
     while world.status.phase != Some(Phase::Soaking) {

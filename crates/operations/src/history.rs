@@ -1,49 +1,35 @@
 //! Who said what to a rollout, for the record: its last fifty entries are in its status.
 
+use crate::Who;
 use api::{Act, Phase, Rollout};
 use client::{ApiError, Cluster};
 use jiff::Timestamp;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
-use std::io::{self, Write as _};
 
 /// Entries that are kept; the oldest goes first.
 const KEPT: usize = 50;
 /// How often it is tried where the scheduler writes at the same moment.
 const TRIES: usize = 5;
 
-/// Who acts, and why.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct By {
-    /// Your name, for the record; otherwise the user of this session
-    #[arg(long, env = "USER", default_value = "unknown")]
-    pub(super) by: String,
-    /// The reason, for the record
-    #[arg(long, default_value = "")]
-    pub(super) why: String,
-}
-
-/// Records that this was done. What was done stays done where that fails: an entry is no reason to
-/// keep somebody from stopping a rollout.
-pub(super) async fn note(cluster: &Cluster, rollout: &str, what: &str, by: &str, why: &str) {
-    if let Err(error) = add(cluster, rollout, what, by, why).await {
-        // A terminal that went away has nobody to be told.
-        writeln!(
-            io::stderr(),
+/// Records that this was done. What was done stays done if that fails: an entry is no reason to keep
+/// somebody from stopping a rollout. So a failure is a warning.
+pub(crate) async fn note(cluster: &Cluster, rollout: &str, what: &str, who: &Who) -> Vec<String> {
+    match add(cluster, rollout, what, who).await {
+        Ok(()) => Vec::new(),
+        Err(error) => vec![format!(
             "rollout {rollout}: {what} is not recorded in its history: {}",
             runtime::Chain(&error)
-        )
-        .ok();
+        )],
     }
 }
 
 /// The same for every rollout that is not over.
-pub(super) async fn note_all(
+pub(crate) async fn note_all(
     cluster: &Cluster,
     what: &str,
-    by: &str,
-    why: &str,
-) -> Result<(), ApiError> {
+    who: &Who,
+) -> Result<Vec<String>, ApiError> {
     let api: Api<Rollout> = Api::all(cluster.client());
     let params = ListParams::default();
     let found = cluster.call("list rollouts", || api.list(&params)).await?;
@@ -53,26 +39,15 @@ pub(super) async fn note_all(
             Some(Phase::Completed | Phase::Aborted)
         )
     };
+    let mut warnings = Vec::new();
     for rollout in found.items.iter().filter(open) {
-        note(
-            cluster,
-            rollout.metadata.name.as_deref().unwrap_or_default(),
-            what,
-            by,
-            why,
-        )
-        .await;
+        let name = rollout.metadata.name.as_deref().unwrap_or_default();
+        warnings.extend(note(cluster, name, what, who).await);
     }
-    Ok(())
+    Ok(warnings)
 }
 
-async fn add(
-    cluster: &Cluster,
-    rollout: &str,
-    what: &str,
-    by: &str,
-    why: &str,
-) -> Result<(), ApiError> {
+async fn add(cluster: &Cluster, rollout: &str, what: &str, who: &Who) -> Result<(), ApiError> {
     let api: Api<Rollout> = Api::all(cluster.client());
     let (called, params) = (
         format!("record in Rollout {rollout}"),
@@ -83,9 +58,9 @@ async fn add(
         let found = cluster.call(&called, || api.get(rollout)).await?;
         let act = Act {
             at: Timestamp::now().to_string(),
-            by: cut(by, 253),
+            by: cut(&who.by, 253),
             what: what.to_owned(),
-            why: cut(why, 1000),
+            why: cut(&who.why, 1000),
         };
         let history = with(
             found

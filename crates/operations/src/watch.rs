@@ -1,9 +1,6 @@
 //! `longshore-watch`, asked through the API server: whoever may use its Service's proxy may ask.
 
-use super::{
-    CommandError,
-    connection::{Connection, wait},
-};
+use crate::OperationError;
 use api::WATCH;
 use client::Cluster;
 use http::{Method, Request, StatusCode};
@@ -18,9 +15,10 @@ const LIMIT: usize = 8 << 20;
 
 /// What is asked of it.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub struct Question<'a> {
     method: Method,
-    shop: &'a str,
+    /// The shop; all of them if it is missing.
+    shop: Option<&'a str>,
     /// Below the shop.
     path: String,
     body: Vec<u8>,
@@ -28,59 +26,72 @@ pub(super) struct Question<'a> {
 
 impl<'a> Question<'a> {
     /// A page of a shop, such as `errors`.
-    pub(super) fn get(shop: &'a str, path: &str) -> Self {
+    #[must_use]
+    pub fn get(shop: &'a str, path: &str) -> Self {
         Self {
             method: Method::GET,
-            shop,
+            shop: Some(shop),
             path: path.to_owned(),
             body: Vec::new(),
         }
     }
 
-    /// The same, changed.
-    pub(super) fn put(
-        shop: &'a str,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Self, CommandError> {
+    /// All shops, in short.
+    #[must_use]
+    pub fn shops() -> Self {
+        Self {
+            method: Method::GET,
+            shop: None,
+            path: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// A change of something below a shop.
+    ///
+    /// # Errors
+    ///
+    /// If `body` is not JSON.
+    pub fn put(shop: &'a str, path: &str, body: &impl Serialize) -> Result<Self, OperationError> {
         Ok(Self {
             method: Method::PUT,
-            body: serde_json::to_vec(body).map_err(|error| CommandError::Output(error.into()))?,
+            body: serde_json::to_vec(body)
+                .map_err(|error| OperationError::Argument(error.to_string()))?,
             ..Self::get(shop, path)
         })
     }
 
-    /// Asks it in the cluster of `connection`.
-    pub(super) fn ask<T: DeserializeOwned>(
-        self,
-        connection: &Connection,
-    ) -> Result<T, CommandError> {
-        wait(async { self.answer(&connection.open().await?).await })
-    }
-
-    async fn answer<T: DeserializeOwned>(self, cluster: &Cluster) -> Result<T, CommandError> {
+    /// Asks it.
+    ///
+    /// # Errors
+    ///
+    /// If it is away, or refuses.
+    pub async fn ask<T: DeserializeOwned>(self, cluster: &Cluster) -> Result<T, OperationError> {
         let Self {
             method,
             shop,
             path,
             body,
         } = self;
-        if !is_name(shop) {
-            return Err(CommandError::Argument(format!(
+        if let Some(shop) = shop.filter(|shop| !is_name(shop)) {
+            return Err(OperationError::Argument(format!(
                 "{shop:?} is no name of a shop; expected lower-case letters, digits and -"
             )));
         }
-        let what = format!("ask longshore-watch for {path} of shop {shop}");
+        let what = shop.map_or_else(
+            || "ask longshore-watch for all shops".to_owned(),
+            |shop| format!("ask longshore-watch for {path} of shop {shop}"),
+        );
         let request = Request::builder()
             .method(method)
             .uri(uri(shop, &path))
             .header("content-type", "application/json")
             .body(Body::from(body))
-            .map_err(|error| CommandError::Argument(error.to_string()))?;
+            .map_err(|error| OperationError::Argument(error.to_string()))?;
         let (code, answer) = cluster.answer_of_service(&what, request, LIMIT).await?;
         if code == StatusCode::OK {
             return serde_json::from_slice(&answer).map_err(|error| {
-                CommandError::Watch(format!(
+                OperationError::Watch(format!(
                     "{what}: the answer is not of version 1: {error}; are longshore and \
                      longshore-watch of the same release?"
                 ))
@@ -91,19 +102,19 @@ impl<'a> Question<'a> {
 }
 
 /// Who refused: longshore-watch has a [`Problem`] to tell, and the API server a [`Status`].
-fn refused(what: &str, code: StatusCode, answer: &[u8]) -> CommandError {
+fn refused(what: &str, code: StatusCode, answer: &[u8]) -> OperationError {
     if let Ok(Problem { problem }) = serde_json::from_slice(answer) {
         let all = format!("{what}: {problem}");
         return if code.is_client_error() {
-            CommandError::Missing(vec![all])
+            OperationError::Missing(all)
         } else {
-            CommandError::Watch(all)
+            OperationError::Watch(all)
         };
     }
     let status = serde_json::from_slice::<Status>(answer).unwrap_or_default();
     match code {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            CommandError::Api(client::ApiError::new(
+            OperationError::Api(client::ApiError::new(
                 what,
                 kube::Error::Api(Box::new(Status {
                     code: code.as_u16(),
@@ -111,10 +122,10 @@ fn refused(what: &str, code: StatusCode, answer: &[u8]) -> CommandError {
                 })),
             ))
         }
-        StatusCode::NOT_FOUND => CommandError::Watch(format!(
+        StatusCode::NOT_FOUND => OperationError::Watch(format!(
             "{what}: there is no Service longshore-watch in the namespace watch"
         )),
-        code => CommandError::Watch(format!(
+        code => OperationError::Watch(format!(
             "{what}: {} (code {})",
             if status.message.is_empty() {
                 "no pod answers"
@@ -126,8 +137,11 @@ fn refused(what: &str, code: StatusCode, answer: &[u8]) -> CommandError {
     }
 }
 
-fn uri(shop: &str, path: &str) -> String {
-    format!("/api/v1/namespaces/{WATCH}/{SERVICE}/{shop}/{path}")
+fn uri(shop: Option<&str>, path: &str) -> String {
+    let below = shop
+        .map(|shop| format!("/{shop}/{path}"))
+        .unwrap_or_default();
+    format!("/api/v1/namespaces/{WATCH}/{SERVICE}{below}")
 }
 
 /// A label of DNS, which the name of a Shop is.
@@ -145,17 +159,15 @@ mod tests {
     use observe::v1::Uptime;
     use serde_json::json;
 
-    async fn uptime(script: &Script) -> Result<Uptime, CommandError> {
-        let answer = Question::get("acme", "uptime")
-            .answer(&script.cluster())
-            .await;
+    async fn uptime(script: &Script) -> Result<Uptime, OperationError> {
+        let answer = Question::get("acme", "uptime").ask(&script.cluster()).await;
         script.end();
         answer
     }
 
     #[tokio::test]
     async fn who_refuses_is_told() {
-        let path = format!("GET {}", uri("acme", "uptime"));
+        let path = format!("GET {}", uri(Some("acme"), "uptime"));
         for (code, body, said, reason) in [
             (
                 404,
@@ -209,9 +221,9 @@ mod tests {
         for bad in ["", "../secrets", "a/b", "a?b", "Acme"] {
             let script = Script::new([]);
             let answer = Question::get(bad, "uptime")
-                .answer::<Uptime>(&script.cluster())
+                .ask::<Uptime>(&script.cluster())
                 .await;
-            assert!(matches!(answer, Err(CommandError::Argument(_))), "{bad}");
+            assert!(matches!(answer, Err(OperationError::Argument(_))), "{bad}");
         }
     }
 }

@@ -1,0 +1,77 @@
+// What a page does beyond HTML and htmx: it says moments in the reader's zone, and fetches again
+// what the server says has changed.
+"use strict";
+(() => {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const moments = (root) => {
+    for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
+      time.title = time.textContent;
+      time.textContent = format.format(new Date(time.dateTime));
+      time.dataset.local = "";
+    }
+  };
+
+  // Parts of the page that say data-live, each at most once a second.
+  const EVERY = 1000;
+  const parts = () => document.querySelectorAll("[data-live]");
+  const keys = (part) => part.dataset.live.split(" ").filter(Boolean);
+  const last = new Map();
+  const refresh = (part) => {
+    const id = part.id;
+    const state = last.get(id) ?? { at: 0, timer: 0 };
+    last.set(id, state);
+    if (state.timer) return;
+    state.timer = setTimeout(() => {
+      state.timer = 0;
+      state.at = Date.now();
+      const now = document.getElementById(id);
+      // What a person is writing is not taken away.
+      if (now && !now.contains(document.querySelector("input:focus, textarea:focus, select:focus"))) {
+        htmx.trigger(now, "live");
+      }
+    }, Math.max(0, state.at + EVERY - Date.now()));
+  };
+
+  let source = null;
+  let wanted = "";
+  const listen = () => {
+    const all = [...new Set([...parts()].flatMap(keys))].sort();
+    const query = all.map((key) => "key=" + encodeURIComponent(key)).join("&");
+    if (document.hidden) {
+      source?.close();
+      source = null;
+      return;
+    }
+    if (source && query === wanted) return;
+    source?.close();
+    wanted = query;
+    if (all.length === 0) return;
+    let opened = false;
+    source = new EventSource("/live?" + query);
+    source.addEventListener("open", () => {
+      // Nobody knows what was missed while nothing listened.
+      if (opened) parts().forEach(refresh);
+      opened = true;
+    });
+    source.addEventListener("changed", (event) => {
+      for (const part of parts()) {
+        const has = keys(part);
+        const kind = event.data.split("/")[0] + "s";
+        if (event.data === "all" || has.includes(event.data) || has.includes(kind)) refresh(part);
+      }
+    });
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    moments(document);
+    listen();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) parts().forEach(refresh);
+    listen();
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    moments(document);
+    listen();
+  });
+})();

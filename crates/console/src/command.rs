@@ -1,0 +1,146 @@
+//! The command line.
+
+use crate::run::{self, ConsoleError};
+use api::SYSTEM;
+use clap::Parser;
+use client::{ApiError, Cluster};
+use release::Reason;
+use runtime::{
+    Setting as _, Stop, command_line,
+    telemetry::{self, Filter, Format},
+};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a call is tried that a page waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The shops of a cluster in your browser: look, plan, change, roll out, roll back, halt. It acts as
+/// the person that your kubeconfig names, with the rights of that person.
+#[derive(Debug, Parser)]
+#[command(
+    name = "longshore-console",
+    version,
+    max_term_width = 120,
+    after_help = "\
+Examples:
+  longshore-console                       prints an address to open in your browser
+  longshore-console --context cell-1      the same for another cluster
+
+It listens on this machine alone. The address has a secret of this run: whoever has it acts as you
+until you end the program.
+
+Exit codes: 0 asked to stop; 64 configuration; 69 API server; 70 bug."
+)]
+struct Arguments {
+    /// Context of the kubeconfig; otherwise its current one
+    #[arg(long)]
+    context: Option<String>,
+    /// Port of 127.0.0.1; 0 is any that is free
+    #[arg(long, default_value_t = 9812)]
+    port: u16,
+    /// Namespace of the scheduler
+    #[arg(long, default_value = SYSTEM)]
+    namespace: String,
+    /// Which events are logged
+    #[arg(long, default_value = "info", value_parser = command_line::filter)]
+    log: String,
+}
+
+/// Why the program did not run, or ended.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    /// The program ended.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+    /// The API server cannot be asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The process cannot wait for the network.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+}
+
+impl CommandError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Console(error) => error.reason(),
+            Self::Api(error) => error.reason(),
+            Self::Runtime(_) => Reason::Bug,
+        }
+    }
+}
+
+/// Runs the program with these arguments, its own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    command_line::run(
+        "longshore-console",
+        arguments,
+        execute,
+        CommandError::reason,
+    )
+}
+
+fn execute(arguments: Arguments) -> Result<(), CommandError> {
+    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
+        telemetry::start(&filter, Format::from_stderr());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
+    runtime.block_on(async {
+        let mut signals = Stop::listen().map_err(CommandError::Runtime)?;
+        let stop = CancellationToken::new();
+        let asked = stop.clone();
+        let signalled = async {
+            signals.asked().await;
+            asked.cancel();
+            std::future::pending::<()>().await;
+        };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
+        let work = async {
+            let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
+            let Some(cluster) = stop.run_until_cancelled(connect).await else {
+                return Ok(());
+            };
+            let namespace = &arguments.namespace;
+            Ok(run::run(cluster?, listen, namespace, stop, |address| {
+                // Whoever started it without a terminal reads the log.
+                writeln!(io::stdout(), "Open {address}").ok();
+            })
+            .await?)
+        };
+        tokio::select! {
+            ended = work => ended,
+            () = signalled => Ok(()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent_and_teaches() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for argument in command.get_arguments().filter(|it| it.get_id() != "help") {
+            assert!(
+                argument.get_help().is_some(),
+                "{} has no help",
+                argument.get_id()
+            );
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! The forms in which a Shop is changed: its fields as text, and the spec that the text makes. What
+//! a Shop may be, the API server decides; here is only what it could not be asked, since the text is
+//! no spec at all.
+
+mod domains;
+pub(crate) mod many;
+mod text;
+
+use api::{Campaign, ShopSpec, ShopState, TimeRange, Window};
+use text::{Fields, lines, number, pairs};
+
+pub(crate) use text::{Fields as Sent, Problems};
+
+/// A part of a Shop that is changed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    State,
+    Scale,
+    Domains,
+    Modules,
+    Config,
+    Window,
+}
+
+/// A field of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) value: String,
+    pub(crate) kind: Kind,
+    /// What is wrong with it, if a person sent it so.
+    pub(crate) problem: Option<String>,
+}
+
+/// How a field is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A few words.
+    Text,
+    /// A whole number.
+    Number,
+    /// One line for each of many.
+    Lines,
+    /// One of these, each with what it means.
+    One(Vec<(&'static str, &'static str)>),
+}
+
+impl Part {
+    /// All of them, in the order of the page.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::State,
+        Self::Scale,
+        Self::Domains,
+        Self::Modules,
+        Self::Config,
+        Self::Window,
+    ];
+
+    /// The word for it in addresses.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Scale => "scale",
+            Self::Domains => "domains",
+            Self::Modules => "modules",
+            Self::Config => "config",
+            Self::Window => "window",
+        }
+    }
+
+    /// What its page is called.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::State => "State",
+            Self::Scale => "Scale and campaigns",
+            Self::Domains => "Domains",
+            Self::Modules => "Modules",
+            Self::Config => "Configuration",
+            Self::Window => "Window for releases",
+        }
+    }
+
+    /// The part of this word.
+    pub(crate) fn read(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+
+    /// The form, as the Shop is.
+    pub(crate) fn fields(self, spec: &ShopSpec) -> Vec<Field> {
+        match self {
+            Self::State => vec![field(
+                "state",
+                "State",
+                "",
+                format!("{:?}", spec.state),
+                Kind::One(STATES.map(|(state, means)| (state, means)).into()),
+            )],
+            Self::Scale => scale(spec),
+            Self::Domains => vec![field(
+                "domains",
+                "Domains",
+                "One host a line. Exactly one is primary. After the host, in any order: primary, \
+                 store=CODE, redirect=HOST, certificate=SECRET.",
+                domains::text(&spec.domains),
+                Kind::Lines,
+            )],
+            Self::Modules => vec![
+                field(
+                    "enable",
+                    "Enabled",
+                    "One module a line, such as Acme_Loyalty: on in this shop, whatever the \
+                     release says.",
+                    spec.modules.enable.join("\n"),
+                    Kind::Lines,
+                ),
+                field(
+                    "disable",
+                    "Disabled",
+                    "One module a line: off in this shop, whatever the release says.",
+                    spec.modules.disable.join("\n"),
+                    Kind::Lines,
+                ),
+            ],
+            Self::Config => config(spec),
+            Self::Window => window(spec),
+        }
+    }
+
+    /// The form, as a person sent it.
+    pub(crate) fn sent(self, spec: &ShopSpec, sent: &Fields, problems: &Problems) -> Vec<Field> {
+        let mut fields = self.fields(spec);
+        for field in &mut fields {
+            sent.get(field.name).clone_into(&mut field.value);
+            field.problem = problems.of(field.name);
+        }
+        fields
+    }
+
+    /// The spec that the form makes of `spec`.
+    ///
+    /// # Errors
+    ///
+    /// If the text of a field cannot be read.
+    pub(crate) fn spec(self, spec: &ShopSpec, sent: &Fields) -> Result<ShopSpec, Problems> {
+        let (mut spec, mut problems) = (spec.clone(), Problems::default());
+        match self {
+            Self::State => {
+                let state = match sent.get("state") {
+                    "Active" => Some(ShopState::Active),
+                    "Maintenance" => Some(ShopState::Maintenance),
+                    "Suspended" => Some(ShopState::Suspended),
+                    "Archived" => Some(ShopState::Archived),
+                    _ => None,
+                };
+                spec.state = problems.some("state", state.ok_or("choose one of them"));
+            }
+            Self::Scale => {
+                spec.scale.min = problems.some("min", number(sent.get("min")));
+                spec.scale.max = problems.some("max", number(sent.get("max")));
+                spec.scale.target.cpu_percent = problems.some("cpu", number(sent.get("cpu")));
+                spec.scale.target.busy_workers_percent = match sent.get("workers").trim() {
+                    "" => None,
+                    text => Some(problems.some("workers", number(text))),
+                };
+                let campaigns = lines(sent.get("campaigns")).map(campaign).collect();
+                spec.scale.schedule = problems.some("campaigns", campaigns);
+            }
+            Self::Domains => {
+                spec.domains = problems.some("domains", domains::read(sent.get("domains")));
+            }
+            Self::Modules => {
+                spec.modules.enable = lines(sent.get("enable")).map(str::to_owned).collect();
+                spec.modules.disable = lines(sent.get("disable")).map(str::to_owned).collect();
+            }
+            Self::Config => {
+                let mut values = problems.some("values", pairs(sent.get("values")));
+                // A value of several lines is not in the form, and stays.
+                let kept = spec
+                    .config
+                    .values
+                    .into_iter()
+                    .filter(|(_, value)| !fits(value));
+                values.extend(kept);
+                spec.config.values = values;
+                let path = sent.get("admin").trim();
+                spec.config.admin_path = (!path.is_empty()).then(|| path.to_owned());
+            }
+            Self::Window => {
+                let times: Vec<TimeRange> =
+                    problems.some("times", lines(sent.get("times")).map(range).collect());
+                let zone = sent.get("zone").trim().to_owned();
+                spec.window = (!times.is_empty()).then_some(Window {
+                    times,
+                    time_zone: zone,
+                });
+            }
+        }
+        problems.or(spec)
+    }
+}
+
+const STATES: [(&str, &str); 4] = [
+    ("Active", "The shop is served."),
+    (
+        "Maintenance",
+        "Pods run, visitors get a maintenance page, and cron is stopped.",
+    ),
+    (
+        "Suspended",
+        "There are no pods. Data, configuration and the last backup stay.",
+    ),
+    ("Archived", "Only the data stays."),
+];
+
+fn field(
+    name: &'static str,
+    label: &'static str,
+    help: &'static str,
+    value: String,
+    kind: Kind,
+) -> Field {
+    Field {
+        name,
+        label,
+        help,
+        value,
+        kind,
+        problem: None,
+    }
+}
+
+fn scale(spec: &ShopSpec) -> Vec<Field> {
+    let (scale, target) = (&spec.scale, &spec.scale.target);
+    let campaigns: Vec<_> = scale.schedule.iter().map(campaign_text).collect();
+    let workers = target.busy_workers_percent.map(|it| it.to_string());
+    vec![
+        field(
+            "min",
+            "Pods at least",
+            "Two survive the loss of a node.",
+            scale.min.to_string(),
+            Kind::Number,
+        ),
+        field(
+            "max",
+            "Pods at most",
+            "If it is the same number, nothing scales.",
+            scale.max.to_string(),
+            Kind::Number,
+        ),
+        field(
+            "cpu",
+            "CPU of php-fpm",
+            "In percent of its request: above it, the shop gets more pods.",
+            target.cpu_percent.to_string(),
+            Kind::Number,
+        ),
+        field(
+            "workers",
+            "Busy workers of php-fpm",
+            "In percent. Empty if they do not count.",
+            workers.unwrap_or_default(),
+            Kind::Number,
+        ),
+        field(
+            "campaigns",
+            "Campaigns",
+            "One a line: when it begins, as five fields of cron; the time zone; hours; pods. Such \
+             as: 0 8 27 11 * | Europe/Bucharest | 48 | 12",
+            campaigns.join("\n"),
+            Kind::Lines,
+        ),
+    ]
+}
+
+fn campaign_text(campaign: &Campaign) -> String {
+    let Campaign {
+        cron,
+        time_zone,
+        duration_hours,
+        min,
+    } = campaign;
+    format!("{cron} | {time_zone} | {duration_hours} | {min}")
+}
+
+fn campaign(line: &str) -> Result<Campaign, String> {
+    let parts: Vec<_> = line.split('|').map(str::trim).collect();
+    let [cron, zone, hours, pods] = parts[..] else {
+        return Err(format!(
+            "{line:?}: expected four parts with | between them: cron, time zone, hours, pods"
+        ));
+    };
+    Ok(Campaign {
+        cron: cron.to_owned(),
+        time_zone: zone.to_owned(),
+        duration_hours: number(hours)?,
+        min: number(pods)?,
+    })
+}
+
+/// Whether a value of the configuration is one line, without space around it.
+fn fits(value: &str) -> bool {
+    !value.contains(['\n', '\r']) && value.trim() == value
+}
+
+fn config(spec: &ShopSpec) -> Vec<Field> {
+    let values = spec.config.values.iter().filter(|(_, value)| fits(value));
+    let values: Vec<_> = values
+        .map(|(path, value)| format!("{path} = {value}"))
+        .collect();
+    vec![
+        field(
+            "values",
+            "Values",
+            "One a line, such as: default/web/cookie/cookie_lifetime = 7200. The admin of the shop \
+             cannot change them. Never put a secret here.",
+            values.join("\n"),
+            Kind::Lines,
+        ),
+        field(
+            "admin",
+            "Path of the admin",
+            "The first part, such as backoffice. Empty is admin.",
+            spec.config.admin_path.clone().unwrap_or_default(),
+            Kind::Text,
+        ),
+    ]
+}
+
+fn window(spec: &ShopSpec) -> Vec<Field> {
+    let window = spec.window.as_ref();
+    let times: Vec<_> = window
+        .iter()
+        .flat_map(|window| &window.times)
+        .map(ToString::to_string)
+        .collect();
+    let zone = window.map_or("Etc/UTC", |window| &window.time_zone);
+    vec![
+        field(
+            "times",
+            "Times of day",
+            "One a line, such as 22:00-05:00. Empty is always.",
+            times.join("\n"),
+            Kind::Lines,
+        ),
+        field(
+            "zone",
+            "Time zone",
+            "Such as Europe/Bucharest.",
+            zone.to_owned(),
+            Kind::Text,
+        ),
+    ]
+}
+
+fn range(line: &str) -> Result<TimeRange, String> {
+    line.parse()
+        .map_err(|error| format!("{line:?}: {}", runtime::Chain(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::fixtures;
+    use serde_json::json;
+
+    fn spec() -> ShopSpec {
+        let more = json!({
+            "domains": [
+                { "host": "www.acme.example", "primary": true },
+                { "host": "acme.example", "redirectTo": "www.acme.example" },
+                { "host": "acme.ro", "storeCode": "ro", "certificate": "acme-ro" },
+            ],
+            "modules": { "enable": ["Acme_Loyalty"] },
+            "config": { "values": { "a/b": "1", "c/d": "x = y", "e/f": "two\nlines", "g": " " }, "adminPath": "office" },
+            "scale": { "min": 2, "max": 6, "target": { "cpuPercent": 70, "busyWorkersPercent": 60 },
+                "schedule": [{ "cron": "0 8 27 11 *", "timeZone": "Europe/Bucharest", "durationHours": 48, "min": 5 }] },
+            "window": { "times": ["22:00-05:00"], "timeZone": "Europe/Bucharest" },
+        });
+        fixtures::shop("acme", more).spec
+    }
+
+    /// The form as a browser sends it back.
+    fn sent(part: Part, spec: &ShopSpec) -> Vec<(String, String)> {
+        let fields = part.fields(spec).into_iter();
+        fields
+            .map(|field| (field.name.to_owned(), field.value.replace('\n', "\r\n")))
+            .collect()
+    }
+
+    #[test]
+    fn a_form_that_nobody_touched_changes_nothing() {
+        for spec in [spec(), fixtures::shop("acme", json!({})).spec] {
+            for part in Part::ALL {
+                let sent = Fields::from(sent(part, &spec));
+                assert_eq!(part.spec(&spec, &sent).as_ref(), Ok(&spec), "{part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_person_writes_is_what_the_shop_becomes() {
+        let before = spec();
+        let write = |part: Part, name: &str, value: &str| {
+            let mut all = sent(part, &before);
+            all.iter_mut()
+                .filter(|it| it.0 == name)
+                .for_each(|it| value.clone_into(&mut it.1));
+            part.spec(&before, &Fields::from(all)).unwrap()
+        };
+        assert_eq!(
+            write(Part::State, "state", "Maintenance").state,
+            ShopState::Maintenance
+        );
+        assert_eq!(write(Part::Scale, "max", " 8 ").scale.max, 8);
+        assert_eq!(
+            write(Part::Scale, "workers", "")
+                .scale
+                .target
+                .busy_workers_percent,
+            None
+        );
+        assert!(
+            write(Part::Scale, "campaigns", "\n")
+                .scale
+                .schedule
+                .is_empty()
+        );
+        assert_eq!(write(Part::Window, "times", "").window, None);
+        let config = write(Part::Config, "values", "a/b=2").config.values;
+        assert_eq!(
+            (config["a/b"].as_str(), config["e/f"].as_str()),
+            ("2", "two\nlines")
+        );
+        assert!(!config.contains_key("c/d"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_beside_its_field() {
+        let before = spec();
+        for (part, name, value, said) in [
+            (Part::State, "state", "Gone", "choose one"),
+            (
+                Part::Scale,
+                "min",
+                "two",
+                "\"two\": expected a whole number",
+            ),
+            (
+                Part::Scale,
+                "campaigns",
+                "0 8 * * * | UTC",
+                "expected four parts",
+            ),
+            (
+                Part::Domains,
+                "domains",
+                "a.example secondary",
+                "\"secondary\"",
+            ),
+            (
+                Part::Config,
+                "values",
+                "a/b",
+                "expected a path, = and a value",
+            ),
+            (Part::Window, "times", "late", "\"late\""),
+        ] {
+            let mut all = sent(part, &before);
+            all.iter_mut()
+                .filter(|it| it.0 == name)
+                .for_each(|it| value.clone_into(&mut it.1));
+            let sent = Fields::from(all);
+            let problems = part.spec(&before, &sent).unwrap_err();
+            let fields = part.sent(&before, &sent, &problems);
+            let field = fields.iter().find(|field| field.name == name).unwrap();
+            assert_eq!(field.value, value);
+            let problem = field.problem.as_deref().unwrap_or_default();
+            assert!(problem.contains(said), "{name}: {problem}");
+        }
+    }
+}

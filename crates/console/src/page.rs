@@ -1,0 +1,307 @@
+//! What all pages have: the frame, the way to show a failure, and text for addresses.
+
+use crate::{guard::Guard, person::Person, registry::Registry, rights::Right, web::Desk};
+use askama::Template;
+use axum::{
+    extract::FromRequestParts,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use client::ApiError;
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use jiff::Timestamp;
+use operations::{Done, OperationError};
+use release::Reason;
+use std::{convert::Infallible, sync::Arc};
+use tracing::error;
+
+/// The cookie that bears what was done to the next page.
+const NOTE: &str = "longshore-note";
+/// Bytes of a note at most: browsers take cookies of 4 KiB.
+const NOTE_BYTES: usize = 2048;
+
+/// Text as a part of an address.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// A moment, for a page: the browser shows it in the reader's zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// For programs.
+    pub(crate) exact: String,
+    /// For people whose browser runs no scripts.
+    pub(crate) text: String,
+}
+
+impl Moment {
+    /// A moment.
+    pub(crate) fn of(at: Timestamp) -> Self {
+        Self {
+            exact: format!("{at:.0}"),
+            text: at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        }
+    }
+
+    /// A moment as a status has it; text that is none stays as it is.
+    pub(crate) fn read(text: &str) -> Self {
+        text.parse().map_or_else(
+            |_| Self {
+                exact: String::new(),
+                text: text.to_owned(),
+            },
+            Self::of,
+        )
+    }
+}
+
+/// What stands around each page.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) person: String,
+    /// What each form bears.
+    pub(crate) token: String,
+    /// Who halted, and why.
+    pub(crate) halt: Option<String>,
+    pub(crate) halt_unknown: Option<String>,
+    /// What is shown may be old, for these kinds.
+    pub(crate) stale: Vec<&'static str>,
+    /// What was done just now.
+    pub(crate) note: Option<String>,
+    pub(crate) may_halt: bool,
+}
+
+/// Who asks, and what the page before left.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) person: Person,
+    note: Option<String>,
+}
+
+impl FromRequestParts<Arc<Desk>> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Infallible> {
+        Ok(Self {
+            person: desk.person.clone(),
+            note: note(&parts.headers),
+        })
+    }
+}
+
+impl Asked {
+    /// The frame of a page for this person.
+    pub(crate) async fn frame(&self, registry: &Registry, guard: &Guard) -> Frame {
+        let may_halt = self.person.may(Right::Halt, None).await;
+        let known = registry.read();
+        Frame {
+            person: self.person.name.clone(),
+            token: guard.form_token(),
+            halt: known.halt.as_ref().map(operations::halt::Halt::line),
+            halt_unknown: known.halt_unknown.clone(),
+            stale: known.broken.iter().copied().collect(),
+            note: self.note.clone(),
+            may_halt,
+        }
+    }
+
+    /// The page, as an answer.
+    pub(crate) fn answer(&self, page: &impl Template) -> Response {
+        let mut response = html(StatusCode::OK, page);
+        if self.note.is_some() {
+            let gone = format!("{NOTE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+            set_cookie(&mut response, &gone);
+        }
+        response
+    }
+}
+
+fn note(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+    let mut pairs = cookies
+        .split(';')
+        .filter_map(|one| one.trim().split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == NOTE)?;
+    let text = URL_SAFE_NO_PAD.decode(value).ok()?;
+    String::from_utf8(text).ok()
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+/// Leads to a page, which says what was done.
+pub(crate) fn done(to: &str, done: &Done) -> Response {
+    let mut text = done.said.clone();
+    for warning in &done.warnings {
+        text.push_str("\n");
+        text.push_str(warning);
+    }
+    let end = text.floor_char_boundary(NOTE_BYTES);
+    text.truncate(end);
+    let mut response = Redirect::to(to).into_response();
+    let value = URL_SAFE_NO_PAD.encode(text);
+    let cookie = format!("{NOTE}={value}; Path=/; Max-Age=60; HttpOnly; SameSite=Strict");
+    set_cookie(&mut response, &cookie);
+    response
+}
+
+fn html(code: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => (code, Html(text)).into_response(),
+        Err(error) => {
+            error!(%error, "page not rendered");
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "a bug of the console; its log says more\n",
+            )
+                .into_response()
+        }
+    }
+}
+
+/// Why a page is not shown, or something was not done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was not done.
+    Operation(OperationError),
+    /// There is no such page, or nothing that it would show.
+    Missing(String),
+    /// The form is too old, or of another run.
+    Form,
+    /// Not everything is read from the API server yet.
+    Starting,
+}
+
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        Self::Operation(error)
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Operation(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct FailurePage {
+    title: &'static str,
+    text: String,
+    hint: &'static str,
+    reason: Option<&'static str>,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (code, page) = match self {
+            Self::Operation(error) => {
+                let reason = error.reason();
+                let page = FailurePage {
+                    title: "Nothing was done",
+                    text: runtime::Chain(&error).to_string(),
+                    hint: reason.hint(),
+                    reason: Some(reason.code()),
+                };
+                (code(&error), page)
+            }
+            Self::Missing(text) => {
+                let page = FailurePage {
+                    title: "Not here",
+                    text,
+                    hint: "",
+                    reason: None,
+                };
+                (StatusCode::NOT_FOUND, page)
+            }
+            Self::Form => {
+                let page = FailurePage {
+                    title: "Nothing was done",
+                    text: "The page was opened before the console was started anew.".to_owned(),
+                    hint: "Go back, load the page again, and send the form once more.",
+                    reason: None,
+                };
+                (StatusCode::FORBIDDEN, page)
+            }
+            Self::Starting => {
+                let page = FailurePage {
+                    title: "Not ready yet",
+                    text: "The console has just started, and reads the registry.".to_owned(),
+                    hint: "Load the page again in a moment. If that lasts, the console's log says \
+                           what the API server answers.",
+                    reason: None,
+                };
+                (StatusCode::SERVICE_UNAVAILABLE, page)
+            }
+        };
+        html(code, &page)
+    }
+}
+
+fn code(error: &OperationError) -> StatusCode {
+    match (error, error.reason()) {
+        (OperationError::Argument(_), _) => StatusCode::BAD_REQUEST,
+        (OperationError::Missing(_), _) => StatusCode::NOT_FOUND,
+        (OperationError::Moved(_), _) => StatusCode::CONFLICT,
+        (_, Reason::ApiForbidden) => StatusCode::FORBIDDEN,
+        (_, Reason::ApiRefused) => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_GATEWAY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_comes_once_and_whole_to_the_next_page() {
+        let said = Done {
+            said: "rollout r paused: „é“".to_owned(),
+            warnings: vec!["not recorded".to_owned()],
+        };
+        let response = done("/rollouts/r", &said);
+        let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+        let sent = cookie.split(';').next().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, format!("a=b; {sent}").parse().unwrap());
+        assert_eq!(
+            note(&headers).as_deref(),
+            Some("rollout r paused: „é“\nnot recorded")
+        );
+        assert_eq!(note(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        let said = Done {
+            said: "é".repeat(5000),
+            warnings: Vec::new(),
+        };
+        let response = done("/", &said);
+        let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert!(cookie.len() < 4096);
+        let value = cookie.split(['=', ';']).nth(1).unwrap();
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(value).unwrap()).unwrap();
+        assert_eq!(text, "é".repeat(NOTE_BYTES / 2));
+    }
+
+    #[test]
+    fn a_moment_is_shown_without_scripts_too() {
+        let moment = Moment::read("2026-12-01T10:04:59.5Z");
+        assert_eq!(moment.exact, "2026-12-01T10:04:59Z");
+        assert_eq!(moment.text, "2026-12-01 10:04 UTC");
+        assert_eq!(Moment::read("somebody").text, "somebody");
+    }
+}

@@ -1,0 +1,199 @@
+//! A plan, as a page shows it.
+
+use plan::{Action, Change, Field, Plan};
+use serde_json::Value;
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 400;
+
+/// What would happen to one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) title: String,
+    pub(crate) verb: &'static str,
+    pub(crate) fields: Vec<Line>,
+    pub(crate) refused: Option<String>,
+}
+
+/// What would happen to one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) path: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
+/// A plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// The objects, the Shop first.
+    pub(crate) objects: Vec<Object>,
+    /// What a person should know before, in sentences.
+    pub(crate) notes: Vec<String>,
+    /// Why it cannot be done, in sentences.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Planned {
+    /// How a plan is shown.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let objects: Vec<_> = plan
+            .changes()
+            .filter(|change| change.action != Action::Adopt)
+            .map(object)
+            .collect();
+        let mut problems: Vec<_> = plan.failed.values().cloned().collect();
+        problems.extend(objects.iter().filter_map(|object| object.refused.clone()));
+        problems.extend(
+            plan.held
+                .iter()
+                .filter(|held| !held.contains("--prune"))
+                .cloned(),
+        );
+        let mut notes = Vec::new();
+        if plan.changes().any(replaces_pods) {
+            notes
+                .push("Kubernetes replaces the pods, each when its successor is ready.".to_owned());
+        }
+        if plan.changes().any(|change| change.action == Action::Delete) {
+            notes.push("Objects are deleted. Data, volumes and the namespace stay.".to_owned());
+        }
+        Self {
+            objects,
+            notes,
+            problems,
+        }
+    }
+
+    /// Whether it can be carried out.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.problems.is_empty() && !self.objects.is_empty()
+    }
+}
+
+fn replaces_pods(change: &Change) -> bool {
+    let template = |field: &Field| field.path.starts_with("spec.template");
+    change.object.kind == "Deployment" && change.fields.iter().any(template)
+}
+
+fn object(change: &Change) -> Object {
+    let identity = &change.object;
+    let place = identity
+        .namespace
+        .as_ref()
+        .map(|namespace| format!(" in {namespace}"))
+        .unwrap_or_default();
+    Object {
+        title: format!("{} {}{place}", identity.kind, identity.name),
+        verb: match change.action {
+            Action::Create => "is created",
+            Action::Change | Action::Adopt => "changes",
+            Action::Delete => "is deleted",
+        },
+        fields: change.fields.iter().map(line).collect(),
+        refused: change.refused.clone(),
+    }
+}
+
+fn line(field: &Field) -> Line {
+    Line {
+        path: field.path.clone(),
+        before: field.before.as_ref().map(shown),
+        after: field.after.as_ref().map(shown),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.as_str().map_or_else(
+        || serde_json::to_string_pretty(value).unwrap_or_default(),
+        str::to_owned,
+    );
+    let short: String = text.chars().take(SHOWN).collect();
+    if short.len() < text.len() {
+        format!("{short} …")
+    } else {
+        short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Identity;
+    use serde_json::json;
+
+    fn change(kind: &'static str, action: Action, fields: Vec<Field>) -> Change {
+        Change {
+            object: Identity {
+                api_version: "apps/v1".into(),
+                kind: kind.into(),
+                namespace: Some("shop-acme".to_owned()),
+                name: "web".to_owned(),
+            },
+            action,
+            seen: None,
+            desired: None,
+            fields,
+            refused: None,
+        }
+    }
+
+    fn field(path: &str, before: Option<Value>, after: Option<Value>) -> Field {
+        Field {
+            path: path.to_owned(),
+            before,
+            after,
+        }
+    }
+
+    fn of(changes: Vec<Change>) -> Planned {
+        Planned::of(&Plan {
+            shops: [("acme".to_owned(), changes)].into(),
+            ..Plan::default()
+        })
+    }
+
+    #[test]
+    fn a_person_is_told_that_pods_are_replaced() {
+        let image = field(
+            "spec.template.spec.containers[php].image",
+            None,
+            Some(json!("a")),
+        );
+        let replicas = field("spec.replicas", Some(json!(2)), Some(json!(3)));
+        let planned = of(vec![change("Deployment", Action::Change, vec![image])]);
+        assert!(
+            planned.notes[0].contains("replaces the pods"),
+            "{planned:?}"
+        );
+        let planned = of(vec![change("Deployment", Action::Change, vec![replicas])]);
+        assert!(
+            planned.notes.is_empty() && planned.is_possible(),
+            "{planned:?}"
+        );
+        assert_eq!(planned.objects[0].title, "Deployment web in shop-acme");
+        assert_eq!(planned.objects[0].fields[0].after.as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let long = field("data.x", None, Some(json!("é".repeat(500))));
+        let planned = of(vec![change("ConfigMap", Action::Change, vec![long])]);
+        let shown = planned.objects[0].fields[0].after.as_ref().unwrap();
+        assert_eq!(shown.chars().count(), SHOWN + 2);
+    }
+
+    #[test]
+    fn what_is_refused_or_empty_cannot_be_done() {
+        assert!(!of(Vec::new()).is_possible());
+        let mut refused = change("Deployment", Action::Change, Vec::new());
+        refused.refused = Some("quota".to_owned());
+        assert_eq!(of(vec![refused]).problems, ["quota"]);
+        // Our own record alone is no change that a person would see.
+        assert!(
+            of(vec![change("Deployment", Action::Adopt, Vec::new())])
+                .objects
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! What a person may do, as the API server says it: it decides what is offered. Whether something is
+//! done, the API server decides again, when it is done.
+
+use client::{ApiError, Cluster};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::api::{Api, PostParams};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tracing::debug;
+
+/// How long an answer counts.
+const FRESH: Duration = Duration::from_secs(30);
+/// Answers that are kept; then all are forgotten.
+const KEPT: usize = 10_000;
+
+/// Something that a person may do, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Right {
+    /// To change a Shop.
+    ChangeShop,
+    /// To start a rollout.
+    StartRollout,
+    /// To steer a rollout.
+    SteerRollout,
+    /// To halt everything.
+    Halt,
+    /// To let everything go on.
+    Lift,
+    /// To say of errors that they are mended.
+    JudgeErrors,
+}
+
+impl Right {
+    fn attributes(self, name: Option<&str>, namespace: &str) -> ResourceAttributes {
+        let (group, resource, verb) = match self {
+            Self::ChangeShop => ("longshore.dev", "shops", "patch"),
+            Self::StartRollout => ("longshore.dev", "rollouts", "create"),
+            Self::SteerRollout => ("longshore.dev", "rollouts", "patch"),
+            Self::Halt => ("", "configmaps", "patch"),
+            Self::Lift => ("", "configmaps", "delete"),
+            Self::JudgeErrors => ("", "services", "update"),
+        };
+        let (name, namespace, subresource) = match self {
+            Self::Halt | Self::Lift => (Some(api::HALT), Some(namespace), None),
+            Self::JudgeErrors => (Some("longshore-watch:api"), Some(api::WATCH), Some("proxy")),
+            _ => (name, None, None),
+        };
+        ResourceAttributes {
+            group: Some(group.to_owned()),
+            resource: Some(resource.to_owned()),
+            subresource: subresource.map(str::to_owned),
+            verb: Some(verb.to_owned()),
+            name: name.map(str::to_owned),
+            namespace: namespace.map(str::to_owned),
+            ..ResourceAttributes::default()
+        }
+    }
+}
+
+type Answers = HashMap<(Right, Option<String>), (Instant, bool)>;
+
+/// What one person may do; answers count for a while.
+#[derive(Debug, Clone)]
+pub(crate) struct Rights {
+    cluster: Cluster,
+    namespace: Arc<str>,
+    answers: Arc<Mutex<Answers>>,
+}
+
+impl Rights {
+    /// Those of whoever `cluster` acts as; `namespace` is that of the scheduler.
+    pub(crate) fn new(cluster: Cluster, namespace: &str) -> Self {
+        Self {
+            cluster,
+            namespace: namespace.into(),
+            answers: Arc::default(),
+        }
+    }
+
+    /// Whether the person may do this, to the object of this name if there is one. If nobody can
+    /// say, it is offered: the API server refuses what the person may not do.
+    pub(crate) async fn may(&self, right: Right, name: Option<&str>) -> bool {
+        let key = (right, name.map(str::to_owned));
+        let known = self.answers.lock().get(&key).copied();
+        if let Some((at, may)) = known
+            && at.elapsed() < FRESH
+        {
+            return may;
+        }
+        let may = match self.ask(right, name).await {
+            Ok(may) => may,
+            Err(error) => {
+                debug!(error = %runtime::Chain(&error), ?right, "rights not known");
+                return true;
+            }
+        };
+        let mut answers = self.answers.lock();
+        if answers.len() >= KEPT {
+            answers.clear();
+        }
+        answers.insert(key, (Instant::now(), may));
+        may
+    }
+
+    async fn ask(&self, right: Right, name: Option<&str>) -> Result<bool, ApiError> {
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(right.attributes(name, &self.namespace)),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let api: Api<SelfSubjectAccessReview> = Api::all(self.cluster.client());
+        let params = PostParams::default();
+        let call = || async { api.create(&params, &review).await };
+        let answered = self.cluster.once("ask for rights", call).await?;
+        Ok(answered.status.is_some_and(|status| status.allowed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use client::scripted::{Script, expect};
+    use serde_json::{Value, json};
+
+    const REVIEW: &str = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+    fn answer(sent: &Value, allowed: bool) -> Value {
+        json!({ "spec": sent["spec"], "status": { "allowed": allowed } })
+    }
+
+    #[tokio::test]
+    async fn it_is_asked_once_for_each_shop() {
+        let script = Script::new([
+            expect(REVIEW).made_of(|sent| {
+                let asked = &sent["spec"]["resourceAttributes"];
+                let expected = json!({ "group": "longshore.dev", "resource": "shops", "verb": "patch", "name": "acme" });
+                assert_eq!(asked, &expected);
+                answer(&sent, true)
+            }),
+            expect(REVIEW).made_of(|sent| answer(&sent, false)),
+        ]);
+        let rights = Rights::new(script.cluster(), "longshore-system");
+        for _ in 0..2 {
+            assert!(rights.may(Right::ChangeShop, Some("acme")).await);
+            assert!(!rights.may(Right::ChangeShop, Some("other")).await);
+        }
+        script.end();
+    }
+
+    #[tokio::test]
+    async fn the_halt_is_one_config_map() {
+        let script = Script::new([expect(REVIEW).made_of(|sent| {
+            let asked = &sent["spec"]["resourceAttributes"];
+            assert_eq!(asked["name"], "longshore-halt");
+            assert_eq!(asked["namespace"], "longshore-system");
+            answer(&sent, true)
+        })]);
+        let rights = Rights::new(script.cluster(), "longshore-system");
+        assert!(rights.may(Right::Halt, None).await);
+        script.end();
+    }
+}

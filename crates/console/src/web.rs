@@ -1,0 +1,143 @@
+//! The pages: what is asked, what is answered, and what is done.
+
+mod assets;
+mod audit;
+mod edit;
+mod fleet;
+mod halt;
+mod jobs;
+mod many;
+mod moving;
+mod releases;
+mod rollout;
+mod shop;
+mod shops;
+mod watched;
+
+use crate::{
+    form::Sent,
+    guard::{Guard, guard},
+    live::live,
+    page::Failure,
+    person::Person,
+    registry::{Known, Registry},
+};
+use axum::{
+    Form, Router,
+    extract::{DefaultBodyLimit, FromRequest, Query, Request, State},
+    middleware,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::{get, post},
+};
+use http::{HeaderValue, header};
+use parking_lot::RwLockReadGuard;
+use serde::Deserialize;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of a form at most: a Shop has 300 values of 4 KiB.
+const FORM: usize = 2 << 20;
+
+/// What pages are made of.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) person: Person,
+    /// The namespace of the scheduler.
+    pub(crate) namespace: String,
+    pub(crate) stop: CancellationToken,
+}
+
+type Answer = Result<Response, Failure>;
+
+impl Desk {
+    /// What is known of the cluster.
+    ///
+    /// # Errors
+    ///
+    /// If it is not read yet.
+    fn known(&self) -> Result<RwLockReadGuard<'_, Known>, Failure> {
+        let known = self.registry.read();
+        if known.is_listed() {
+            Ok(known)
+        } else {
+            Err(Failure::Starting)
+        }
+    }
+}
+
+/// All pages.
+pub(crate) fn routes(desk: Desk) -> Router {
+    let guarding = Arc::clone(&desk.guard);
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/shops") }))
+        .route("/login", get(login))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/live", get(live))
+        .route("/shops", get(shops::list))
+        .route("/shops/{name}", get(shop::show))
+        .route("/shops/{name}/watched", get(watched::show))
+        .route("/shops/{name}/errors/{fingerprint}", post(watched::judge))
+        .route("/shops/{name}/move", get(moving::plan).post(moving::start))
+        .route(
+            "/shops/{name}/edit/{part}",
+            get(edit::form).post(edit::send),
+        )
+        .route("/shops/{name}/jobs", post(jobs::start))
+        .route("/shops/{name}/jobs/{job}", get(jobs::show))
+        .route("/many", get(many::form).post(many::send))
+        .route("/releases", get(releases::list))
+        .route("/rollouts", get(rollout::list).post(rollout::start))
+        .route("/rollouts/new", get(rollout::new))
+        .route("/rollouts/{name}", get(rollout::show).post(rollout::say))
+        .route("/fleet", get(fleet::show))
+        .route("/audit", get(audit::show))
+        .route("/audit.csv", get(audit::csv))
+        .route("/halt", get(halt::show).post(halt::pull))
+        .fallback(|| async { Failure::Missing("There is no such page.".to_owned()) })
+        .layer(DefaultBodyLimit::max(FORM))
+        .layer(middleware::from_fn_with_state(guarding, guard))
+        .with_state(Arc::new(desk))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Login {
+    secret: String,
+}
+
+/// The secret of the address becomes a cookie, so that it stands in no other address.
+async fn login(State(desk): State<Arc<Desk>>, Query(login): Query<Login>) -> Answer {
+    if !desk.guard.knows(&login.secret) {
+        return Err(Failure::Missing(
+            "This is not the address that longshore-console printed last.".to_owned(),
+        ));
+    }
+    let mut response = Redirect::to("/shops").into_response();
+    if let Ok(cookie) = HeaderValue::from_str(&desk.guard.cookie()) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// A form that a page of this run sent.
+struct Posted(Sent);
+
+impl FromRequest<Arc<Desk>> for Posted {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, Failure> {
+        let form = Form::<Vec<(String, String)>>::from_request(request, desk).await;
+        let Form(fields) = form.map_err(|rejection| Failure::Missing(rejection.body_text()))?;
+        let sent = Sent::from(fields);
+        if desk.guard.is_form_token(sent.get("token")) {
+            Ok(Self(sent))
+        } else {
+            Err(Failure::Form)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

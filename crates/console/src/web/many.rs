@@ -1,0 +1,216 @@
+//! Many Shops are changed at once: the form, one plan of all, and the change.
+
+use super::{Answer, Desk, Posted};
+use crate::{
+    form::{Field, Kind, Problems, Sent, many},
+    page::{Asked, Failure, Frame, done},
+    registry::Known,
+};
+use api::Fleet;
+use askama::Template;
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
+use operations::{
+    Done, OperationError,
+    change::{self, Edit},
+};
+use plan::{Group, Plan, Summary};
+use serde_json::Value;
+use std::sync::Arc;
+use tracing::info;
+
+/// Shops that are changed at once, at most: a person has chosen each of them.
+const SHOPS: usize = 500;
+
+#[derive(Template)]
+#[template(path = "many.html")]
+struct Form {
+    frame: Frame,
+    /// Shops, each with its generation as it was shown.
+    chosen: Vec<(String, i64)>,
+    fields: Vec<Field>,
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "many-plan.html")]
+struct Planned {
+    frame: Frame,
+    chosen: Vec<(String, i64)>,
+    fields: Vec<Field>,
+    groups: Vec<Group>,
+    problems: Vec<String>,
+}
+
+pub(super) async fn form(
+    State(desk): State<Arc<Desk>>,
+    asked: Asked,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let frame = asked.frame(&desk.registry, &desk.guard).await;
+    let sent = Sent::query(query.as_deref().unwrap_or_default());
+    let chosen = chosen(&sent, &*desk.known()?)?;
+    let page = Form {
+        frame,
+        chosen,
+        fields: many::fields(),
+        problem: None,
+    };
+    Ok(asked.answer(&page))
+}
+
+/// The shops of `shop=NAME`.
+///
+/// # Errors
+///
+/// If there are none, too many, or one that is not in the registry.
+fn chosen(sent: &Sent, known: &Known) -> Result<Vec<(String, i64)>, Failure> {
+    let mut chosen = Vec::new();
+    for name in sent.all("shop") {
+        let shop = super::shop::found(known, name)?;
+        chosen.push((
+            name.to_owned(),
+            shop.metadata.generation.unwrap_or_default(),
+        ));
+    }
+    match chosen.len() {
+        0 => Err(Failure::Missing(
+            "Choose shops in the table first.".to_owned(),
+        )),
+        1..=SHOPS => Ok(chosen),
+        count => Err(Failure::Missing(format!(
+            "{count} shops are chosen; at most {SHOPS} are changed at once."
+        ))),
+    }
+}
+
+pub(super) async fn send(
+    State(desk): State<Arc<Desk>>,
+    asked: Asked,
+    Posted(sent): Posted,
+) -> Answer {
+    let fleet = desk.known()?.fleet.clone();
+    // As they were shown, `NAME GENERATION`.
+    let shown = sent.all("shown").filter_map(|text| {
+        let (name, generation) = text.split_once(' ')?;
+        Some((name.to_owned(), generation.parse().ok()?))
+    });
+    let chosen: Vec<(String, i64)> = shown.take(SHOPS).collect();
+    let edits = match edits(&fleet, &chosen, &sent) {
+        Ok(edits) => edits?,
+        Err(problems) => {
+            let fields = many::sent(&sent, &problems);
+            return Ok(again(&desk, &asked, chosen, fields, None).await);
+        }
+    };
+    if sent.get("step") == "edit" {
+        let fields = many::sent(&sent, &Problems::default());
+        return Ok(again(&desk, &asked, chosen, fields, None).await);
+    }
+    if sent.get("step") == "apply" {
+        return apply(&asked, &edits, sent.get("why")).await;
+    }
+    let fields = many::sent(&sent, &Problems::default());
+    match change::plan_edits(&asked.person.cluster, &fleet, &edits).await {
+        Ok(plan) => {
+            let page = planned(
+                asked.frame(&desk.registry, &desk.guard).await,
+                chosen,
+                fields,
+                &plan,
+            );
+            Ok(asked.answer(&page))
+        }
+        Err(OperationError::Api(error)) if !error.is_transient() => {
+            let problem = Some(error.to_string());
+            Ok(again(&desk, &asked, chosen, fields, problem).await)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The change of each shop that changes at all.
+fn edits(
+    fleet: &Fleet,
+    chosen: &[(String, i64)],
+    sent: &Sent,
+) -> Result<Result<Vec<Edit>, Failure>, Problems> {
+    let mut edits = Vec::new();
+    for (name, generation) in chosen {
+        let Some(shop) = fleet.shops.get(name) else {
+            return Ok(Err(Failure::Missing(format!("There is no shop {name}."))));
+        };
+        let after = many::spec(&shop.spec, sent)?;
+        let patch = match change::spec_patch(&shop.spec, &after) {
+            Ok(patch) => patch,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if patch["spec"]
+            .as_object()
+            .is_some_and(|fields| !fields.is_empty())
+        {
+            edits.push(Edit {
+                shop: name.clone(),
+                generation: *generation,
+                patch,
+            });
+        }
+    }
+    Ok(Ok(edits))
+}
+
+async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
+    let failed = change::apply_all(&asked.person.cluster, edits).await;
+    for one in edits {
+        if failed.iter().any(|(shop, _)| *shop == one.shop) {
+            continue;
+        }
+        let patch: &Value = &one.patch;
+        info!(
+            target: "audit",
+            person = asked.person.name, why, shop = one.shop, patch = %patch,
+            "shop changed"
+        );
+    }
+    let said = Done {
+        said: format!(
+            "{} of {} shops are changed; the scheduler applies it.",
+            edits.len() - failed.len(),
+            edits.len()
+        ),
+        warnings: failed
+            .iter()
+            .map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error)))
+            .collect(),
+    };
+    Ok(done("/shops", &said))
+}
+
+fn planned(frame: Frame, chosen: Vec<(String, i64)>, fields: Vec<Field>, plan: &Plan) -> Planned {
+    let refused = plan.changes().filter_map(|change| change.refused.clone());
+    Planned {
+        frame,
+        chosen,
+        fields,
+        groups: Summary::new(plan).groups,
+        problems: plan.failed.values().cloned().chain(refused).collect(),
+    }
+}
+
+async fn again(
+    desk: &Desk,
+    asked: &Asked,
+    chosen: Vec<(String, i64)>,
+    fields: Vec<Field>,
+    problem: Option<String>,
+) -> Response {
+    let frame = asked.frame(&desk.registry, &desk.guard).await;
+    asked.answer(&Form {
+        frame,
+        chosen,
+        fields,
+        problem,
+    })
+}

@@ -1,0 +1,153 @@
+//! A shop moves to another release: first the plan, then the rollout that moves it.
+
+use super::{
+    Answer, Desk, Posted,
+    shop::{found, migration},
+};
+use crate::{
+    page::{Asked, Failure, Frame, done, encode},
+    planned::Planned,
+    rights::Right,
+};
+use api::{ShortDuration, Started, Wave, WindowPolicy, closed};
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use jiff::Timestamp;
+use operations::{Done, change, rollout};
+use serde::Deserialize;
+use std::sync::Arc;
+use tracing::info;
+
+/// How long one shop is watched after it moved.
+const SOAK_MINUTES: u16 = 5;
+
+#[derive(Template)]
+#[template(path = "move.html")]
+struct Page {
+    frame: Frame,
+    shop: String,
+    release: String,
+    sequence: u64,
+    migration: &'static str,
+    planned: Planned,
+    /// Why it would wait.
+    waits: Vec<String>,
+    closed: bool,
+    may: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    release: String,
+}
+
+pub(super) async fn plan(
+    State(desk): State<Arc<Desk>>,
+    asked: Asked,
+    Path(name): Path<String>,
+    Query(Wanted { release }): Query<Wanted>,
+) -> Answer {
+    let frame = asked.frame(&desk.registry, &desk.guard).await;
+    let may = asked.person.may(Right::StartRollout, None).await;
+    let (fleet, wanted, closed, mut waits) = {
+        let known = desk.known()?;
+        let shop = found(&known, &name)?;
+        let wanted = known.release(&release).cloned();
+        let wanted = wanted.filter(|wanted| wanted.channel.as_str() == shop.spec.channel);
+        let Some(wanted) = wanted else {
+            return Err(Failure::Missing(format!(
+                "There is no Release {release} of the channel {}.",
+                shop.spec.channel
+            )));
+        };
+        let class = known.fleet.classes.get(&shop.spec.class);
+        let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
+        let window = shop.spec.window.as_ref();
+        let closed = closed(window, freezes, WindowPolicy::Respect, Timestamp::now());
+        let halt = known.halt.as_ref().map(operations::halt::Halt::line);
+        (
+            known.fleet.clone(),
+            wanted,
+            closed,
+            halt.into_iter().collect::<Vec<_>>(),
+        )
+    };
+    let plan = change::plan_release(&asked.person.cluster, &fleet, &name, &wanted).await?;
+    let page = Page {
+        frame,
+        shop: name,
+        release,
+        sequence: wanted.sequence.get(),
+        migration: migration(wanted.migration),
+        planned: Planned::of(&plan),
+        closed: closed.is_some(),
+        waits: {
+            waits.extend(closed);
+            waits
+        },
+        may,
+    };
+    Ok(asked.answer(&page))
+}
+
+pub(super) async fn start(
+    State(desk): State<Arc<Desk>>,
+    asked: Asked,
+    Path(name): Path<String>,
+    Posted(sent): Posted,
+) -> Answer {
+    let (release, why) = (sent.get("release").to_owned(), sent.get("why"));
+    let who = asked.person.who(why);
+    let mut spec = rollout::defaults(&release);
+    spec.shops = vec![name.clone()];
+    spec.waves = vec![Wave {
+        percent: Some(100),
+        shops: Vec::new(),
+        soak: ShortDuration::minutes(SOAK_MINUTES),
+    }];
+    if sent.get("windows") == "ignore" {
+        spec.windows = WindowPolicy::Ignore;
+    }
+    spec.started = Some(Started {
+        by: who.by.clone(),
+        why: who.why.clone(),
+    });
+    let rollout = {
+        let known = desk.known()?;
+        found(&known, &name)?;
+        let wanted = known
+            .release(&release)
+            .ok_or_else(|| Failure::Missing(format!("There is no Release {release}.")))?;
+        spec.evidence = rollout::evidence_of_classes(wanted, &known.fleet);
+        rollout::check(&spec, wanted, &known.fleet)?;
+        free(&format!("{release}-{name}"), |name| {
+            known.fleet.rollouts.contains_key(name)
+        })
+    };
+    rollout::create(&asked.person.cluster, &rollout, spec).await?;
+    info!(target: "audit", person = who.by, why = who.why, shop = name, release, rollout, "rollout started");
+    let said = Done {
+        said: format!("{name} moves to {release}."),
+        warnings: Vec::new(),
+    };
+    Ok(done(&format!("/rollouts/{}", encode(&rollout)), &said))
+}
+
+/// The first of `name`, `name-2`, `name-3` … that is not taken.
+pub(super) fn free(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut all = std::iter::once(name.to_owned()).chain(numbered);
+    all.find(|name| !taken(name)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_try_has_a_name_of_its_own() {
+        let taken = ["r", "r-2"];
+        assert_eq!(free("r", |name| taken.contains(&name)), "r-3");
+        assert_eq!(free("s", |name| taken.contains(&name)), "s");
+    }
+}

@@ -1,0 +1,264 @@
+//! A shop: how it is and why, what it runs, and what a person can do about it.
+
+use super::{Answer, Desk};
+use crate::{
+    form::Part,
+    page::{Asked, Failure, Frame, Moment},
+    registry::Known,
+    rights::Right,
+    shops::Health,
+};
+use api::{DomainCertificate, Phase, Rollout, Shop};
+use askama::Template;
+use axum::extract::{Path, State};
+use jiff::Timestamp;
+use plan::why::{self, Answer as Why};
+use release::Migration;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Releases of the channel that are offered.
+const RELEASES: usize = 8;
+
+#[derive(Template)]
+#[template(path = "shop.html")]
+struct Page {
+    frame: Frame,
+    name: String,
+    health: Health,
+    why: Why,
+    pods: String,
+    spec: api::ShopSpec,
+    backups: String,
+    domains: Vec<DomainRow>,
+    assigned: Option<Assigned>,
+    releases: Vec<ReleaseRow>,
+    rollouts: Vec<RolloutRow>,
+    back: Option<Back>,
+    may_change: bool,
+    may_move: bool,
+    parts: [Part; 6],
+}
+
+struct DomainRow {
+    host: String,
+    what: String,
+    issuer: String,
+    end: Option<Moment>,
+    problem: Option<String>,
+}
+
+struct Assigned {
+    name: String,
+    sequence: i64,
+    since: Option<Moment>,
+    from: Option<i64>,
+}
+
+struct ReleaseRow {
+    name: String,
+    sequence: u64,
+    stored: Option<Moment>,
+    migration: &'static str,
+    newer: bool,
+    current: bool,
+}
+
+struct RolloutRow {
+    name: String,
+    release: String,
+    phase: String,
+}
+
+/// How the shop gets back to the release before.
+struct Back {
+    rollout: String,
+    sequence: i64,
+    /// Whether other shops go back with it.
+    others: bool,
+}
+
+pub(super) async fn show(
+    State(desk): State<Arc<Desk>>,
+    asked: Asked,
+    Path(name): Path<String>,
+) -> Answer {
+    let frame = asked.frame(&desk.registry, &desk.guard).await;
+    let may_change = asked.person.may(Right::ChangeShop, Some(&name)).await;
+    let may_move = asked.person.may(Right::StartRollout, None).await;
+    let mut page = {
+        let known = desk.known()?;
+        let shop = found(&known, &name)?;
+        page(frame, &name, shop, &known)
+    };
+    (page.may_change, page.may_move) = (may_change, may_move);
+    operations::why::pods(&asked.person.cluster, &mut page.why).await;
+    Ok(asked.answer(&page))
+}
+
+/// The Shop of this name.
+///
+/// # Errors
+///
+/// If there is none.
+pub(super) fn found<'a>(known: &'a Known, name: &str) -> Result<&'a Shop, Failure> {
+    let shop = known.fleet.shops.get(name);
+    shop.ok_or_else(|| Failure::Missing(format!("There is no shop {name}.")))
+}
+
+fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
+    let halted = known.halt.as_ref().map(operations::halt::Halt::line);
+    let now = Timestamp::now();
+    let why = why::why(name, shop, &known.fleet, halted.as_deref(), now);
+    let status = shop.status.as_ref();
+    let assigned = status
+        .and_then(|status| status.release.as_ref())
+        .map(|release| Assigned {
+            name: release.name.clone(),
+            sequence: release.sequence,
+            since: release.since.as_deref().map(Moment::read),
+            from: release.returned_from,
+        });
+    Page {
+        frame,
+        name: name.to_owned(),
+        health: Health::of(shop),
+        why,
+        pods: status
+            .and_then(|status| status.pods.clone())
+            .unwrap_or_else(|| "not known".to_owned()),
+        domains: domains(shop),
+        releases: releases(shop, known, assigned.as_ref()),
+        rollouts: rollouts(name, known),
+        back: back(name, shop, known),
+        assigned,
+        backups: format!("{:?}", shop.spec.backup.schedule).to_lowercase(),
+        spec: shop.spec.clone(),
+        may_change: false,
+        may_move: false,
+        parts: Part::ALL,
+    }
+}
+
+fn domains(shop: &Shop) -> Vec<DomainRow> {
+    let certificates: BTreeMap<&str, &DomainCertificate> = shop
+        .status
+        .iter()
+        .flat_map(|status| &status.certificates)
+        .map(|certificate| (certificate.host.as_str(), certificate))
+        .collect();
+    let row = |domain: &api::Domain| {
+        let certificate = certificates.get(domain.host.as_str());
+        let mut what = Vec::new();
+        if domain.primary {
+            what.push("primary".to_owned());
+        }
+        if let Some(to) = &domain.redirect_to {
+            what.push(format!("redirects to {to}"));
+        }
+        if let Some(code) = &domain.store_code {
+            what.push(format!("store {code}"));
+        }
+        DomainRow {
+            host: domain.host.clone(),
+            what: what.join(", "),
+            issuer: certificate
+                .and_then(|it| it.issuer.clone())
+                .unwrap_or_default(),
+            end: certificate
+                .and_then(|it| it.not_after.as_deref())
+                .map(Moment::read),
+            problem: certificate.and_then(|it| it.problem.clone()),
+        }
+    };
+    shop.spec.domains.iter().map(row).collect()
+}
+
+/// What a release does to the database, for people.
+pub(super) const fn migration(migration: Migration) -> &'static str {
+    match migration {
+        Migration::None => "leaves the database as it is",
+        Migration::Additive => "changes the database; the release before can still run",
+        Migration::Breaking => {
+            "changes the database so that the release before cannot run: visitors get a \
+             maintenance page meanwhile, and there is no way back"
+        }
+    }
+}
+
+fn releases(shop: &Shop, known: &Known, assigned: Option<&Assigned>) -> Vec<ReleaseRow> {
+    let Ok(channel) = shop.spec.channel.parse() else {
+        return Vec::new();
+    };
+    let all = known.fleet.releases.get(&channel);
+    let rows = all.into_iter().flat_map(BTreeMap::values).rev();
+    rows.take(RELEASES)
+        .map(|release| {
+            let sequence = release.sequence.get().cast_signed();
+            ReleaseRow {
+                name: release.name.clone(),
+                sequence: release.sequence.get(),
+                stored: known.stored.get(&release.name).copied().map(Moment::of),
+                migration: migration(release.migration),
+                newer: assigned.is_none_or(|assigned| sequence > assigned.sequence),
+                current: assigned.is_some_and(|assigned| sequence == assigned.sequence),
+            }
+        })
+        .collect()
+}
+
+/// The phase of a rollout.
+pub(super) fn phase(rollout: &Rollout) -> Phase {
+    let status = rollout.status.as_ref();
+    status
+        .and_then(|status| status.phase)
+        .unwrap_or(Phase::Pending)
+}
+
+fn moves(rollout: &Rollout, shop: &str) -> bool {
+    rollout.spec.shops.is_empty() || rollout.spec.shops.iter().any(|name| name == shop)
+}
+
+/// Rollouts that move the shop and are not over.
+fn rollouts(name: &str, known: &Known) -> Vec<RolloutRow> {
+    let channel = known.fleet.shops.get(name).map(|shop| &shop.spec.channel);
+    let of_channel = |rollout: &Rollout| {
+        let release = known.release(&rollout.spec.release);
+        release.map(|release| release.channel.as_str()) == channel.map(String::as_str)
+    };
+    known
+        .fleet
+        .rollouts
+        .iter()
+        .filter(|(_, rollout)| !matches!(phase(rollout), Phase::Completed | Phase::Aborted))
+        .filter(|(_, rollout)| moves(rollout, name) && of_channel(rollout))
+        .map(|(rollout, it)| RolloutRow {
+            name: rollout.clone(),
+            release: it.spec.release.clone(),
+            phase: format!("{:?}", phase(it)),
+        })
+        .collect()
+}
+
+/// The rollout that brought the shop its release goes back, if there is a release before it. One
+/// that changed the database so that the release before cannot run does not.
+fn back(name: &str, shop: &Shop, known: &Known) -> Option<Back> {
+    let status = shop.status.as_ref()?;
+    let (assigned, before) = (status.release.as_ref()?, status.previous.as_ref()?);
+    let release = known.release(&assigned.name)?;
+    if release.migration == Migration::Breaking || before.sequence >= assigned.sequence {
+        return None;
+    }
+    let created = |rollout: &Rollout| rollout.metadata.creation_timestamp.as_ref().map(|at| at.0);
+    let (rollout, found) = known
+        .fleet
+        .rollouts
+        .iter()
+        .filter(|(_, it)| it.spec.release == assigned.name && moves(it, name))
+        .filter(|(_, it)| !it.spec.aborted)
+        .max_by_key(|(_, it)| created(it))?;
+    Some(Back {
+        rollout: rollout.clone(),
+        sequence: before.sequence,
+        others: found.spec.shops.len() != 1,
+    })
+}

@@ -1,0 +1,89 @@
+//! The table of shops.
+
+use super::{Answer, Desk};
+use crate::{
+    page::{Asked, Frame},
+    rights::Right,
+    shops::{Health, Question, Rows, rows},
+};
+use askama::Template;
+use axum::extract::{Query, State};
+use std::{collections::BTreeSet, sync::Arc};
+
+#[derive(Template)]
+#[template(path = "shops.html")]
+struct Page {
+    frame: Frame,
+    question: Question,
+    rows: Rows,
+    classes: Vec<String>,
+    channels: Vec<String>,
+    may_start: bool,
+    may_change: bool,
+    /// What the table shows, for the stream of changes.
+    live: String,
+    links: Links,
+}
+
+/// Queries of the same question: in another order, and of another page.
+struct Links {
+    this: String,
+    name: String,
+    health: String,
+    release: String,
+    class: String,
+    channel: String,
+    previous: String,
+    next: String,
+}
+
+impl Links {
+    fn of(question: &Question, page: usize) -> Self {
+        let sorted = |sort| question.link(sort, 1);
+        Self {
+            this: question.link(&question.sort, page),
+            name: sorted(""),
+            health: sorted("health"),
+            release: sorted("release"),
+            class: sorted("class"),
+            channel: sorted("channel"),
+            previous: question.link(&question.sort, page.saturating_sub(1)),
+            next: question.link(&question.sort, page + 1),
+        }
+    }
+}
+
+/// Channels that the form offers: more are found by typing.
+const CHANNELS: usize = 50;
+
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    asked: Asked,
+    Query(question): Query<Question>,
+) -> Answer {
+    let frame = asked.frame(&desk.registry, &desk.guard).await;
+    let may_start = asked.person.may(Right::StartRollout, None).await;
+    let may_change = asked.person.may(Right::ChangeShop, None).await;
+    let known = desk.known()?;
+    let rows = rows(&known, &question);
+    let shops = known.fleet.shops.values();
+    let channels: BTreeSet<_> = shops.map(|shop| shop.spec.channel.clone()).collect();
+    let names = rows.rows.iter().map(|row| format!("shop/{}", row.name));
+    let page = Page {
+        frame,
+        live: names.collect::<Vec<_>>().join(" "),
+        classes: known.fleet.classes.keys().cloned().collect(),
+        channels: if channels.len() > CHANNELS {
+            Vec::new()
+        } else {
+            channels.into_iter().collect()
+        },
+        links: Links::of(&question, rows.page),
+        rows,
+        question,
+        may_start,
+        may_change,
+    };
+    drop(known);
+    Ok(asked.answer(&page))
+}

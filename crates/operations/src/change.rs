@@ -1,0 +1,320 @@
+//! A change of Shops: first the plan, as the API server says it, then the change, if nobody changed
+//! the Shop in between.
+
+use crate::OperationError;
+use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims};
+use client::{Cluster, Conflicts, Mode, shop as identity};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use plan::{Action, Change, Plan, difference, dry_run, guard::Registry, tidy};
+use render::assign;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// How often it is tried while the scheduler writes the Shop's status at the same moment.
+const TRIES: usize = 5;
+/// Shops that are looked at, or written, at the same time.
+const AT_ONCE: usize = 16;
+
+/// The JSON merge patch (RFC 7396) that makes `after` of `before`. Nothing in a Shop may be null,
+/// which such a patch could not say.
+#[must_use]
+pub fn merge_patch(before: &Value, after: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return after.clone();
+    };
+    let mut patch = Map::new();
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        patch.insert(name.clone(), Value::Null);
+    }
+    for (name, value) in after {
+        match before.get(name) {
+            Some(was) if was == value => {}
+            Some(was) => {
+                patch.insert(name.clone(), merge_patch(was, value));
+            }
+            None => {
+                patch.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    Value::Object(patch)
+}
+
+/// The patch of a Shop that makes `after` of its spec.
+///
+/// # Errors
+///
+/// If either cannot be written as JSON.
+pub fn spec_patch(before: &ShopSpec, after: &ShopSpec) -> Result<Value, OperationError> {
+    let json = |spec: &ShopSpec| {
+        serde_json::to_value(spec).map_err(|error| OperationError::Argument(error.to_string()))
+    };
+    Ok(json!({ "spec": merge_patch(&json(before)?, &json(after)?) }))
+}
+
+/// A change of one Shop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// The Shop.
+    pub shop: String,
+    /// Its generation when it was shown: at another one, nothing is done.
+    pub generation: i64,
+    /// The JSON merge patch.
+    pub patch: Value,
+}
+
+/// What would change if the Shops were patched: each Shop itself, and the objects that are made of
+/// it.
+///
+/// # Errors
+///
+/// If a Shop is gone or at another generation than was shown, or if the API server refuses a Shop
+/// or does not answer. What it refuses of other objects is part of the plan.
+pub async fn plan_edits(
+    cluster: &Cluster,
+    fleet: &Fleet,
+    edits: &[Edit],
+) -> Result<Plan, OperationError> {
+    // Not a stream that maps: the closure would keep the future from moving between threads.
+    let tries: Vec<_> = edits
+        .iter()
+        .map(|one| edit(cluster, one, Mode::Dry))
+        .collect();
+    let tried: Vec<Value> = stream::iter(tries).buffered(AT_ONCE).try_collect().await?;
+    let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
+    for (Edit { shop: name, .. }, value) in edits.iter().zip(tried) {
+        let before = shop(fleet, name)?;
+        let mut after: Shop = serde_json::from_value(value)
+            .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
+        // What the scheduler found is its cache's to say, which is newer.
+        after.status.clone_from(&before.status);
+        let fields = difference(&stored(before), &stored(&after));
+        if !fields.is_empty() {
+            let change = Change {
+                object: identity(name),
+                action: Action::Change,
+                seen: None,
+                desired: None,
+                fields,
+                refused: None,
+            };
+            of_shops.push((name.clone(), change));
+        }
+        changed.insert(name.clone(), after);
+    }
+    let mut plan = plan(cluster, fleet, changed).await?;
+    for (name, change) in of_shops {
+        plan.shops.entry(name).or_default().insert(0, change);
+    }
+    Ok(plan)
+}
+
+/// What would change if the shop moved to `release`.
+///
+/// # Errors
+///
+/// If there is no such shop, or if the API server does not answer.
+pub async fn plan_release(
+    cluster: &Cluster,
+    fleet: &Fleet,
+    name: &str,
+    release: &ResolvedRelease,
+) -> Result<Plan, OperationError> {
+    let mut changed = shop(fleet, name)?.clone();
+    let next = assign::forward(&changed, release, fleet, Timestamp::now());
+    let status = changed.status.get_or_insert_default();
+    (status.release, status.previous, status.rejected) =
+        (Some(next.release), next.previous, next.rejected);
+    plan(cluster, fleet, [(name.to_owned(), changed)].into()).await
+}
+
+/// Patches the Shop, if it is still at the generation that was shown.
+///
+/// # Errors
+///
+/// If it is not, or if the API server refuses it or does not answer.
+pub async fn apply(cluster: &Cluster, one: &Edit) -> Result<(), OperationError> {
+    edit(cluster, one, Mode::Real).await.map(drop)
+}
+
+/// Patches many Shops, each if it is still at its generation. The result has the error of each that
+/// was not patched: the others are.
+pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, OperationError)> {
+    let all: Vec<_> = edits.iter().map(|one| apply(cluster, one)).collect();
+    let done: Vec<_> = stream::iter(all).buffered(AT_ONCE).collect().await;
+    let failed = |(one, result): (&Edit, Result<(), OperationError>)| {
+        Some((one.shop.clone(), result.err()?))
+    };
+    edits.iter().zip(done).filter_map(failed).collect()
+}
+
+async fn plan(
+    cluster: &Cluster,
+    before: &Fleet,
+    changed: BTreeMap<String, Shop>,
+) -> Result<Plan, OperationError> {
+    let shops = changed.keys().cloned().collect();
+    let mut fleet = before.clone();
+    fleet.shops.extend(changed);
+    let question = dry_run::Question {
+        fleet: &fleet,
+        claims: &Claims::of(&fleet),
+        before,
+        tries: dry_run::TRIES,
+        shops: &shops,
+        registry: Registry::Whole {
+            shops: fleet.shops.len(),
+        },
+        remove: None,
+        resources: &[],
+        conflicts: Conflicts::Refuse,
+        fields: true,
+        now: Timestamp::now(),
+    };
+    Ok(dry_run::plan(cluster, &question).await?)
+}
+
+fn shop<'a>(fleet: &'a Fleet, name: &str) -> Result<&'a Shop, OperationError> {
+    fleet
+        .shops
+        .get(name)
+        .ok_or_else(|| OperationError::Missing(format!("shop {name} is not in the registry")))
+}
+
+fn stored(shop: &Shop) -> Value {
+    tidy(serde_json::to_value(shop).unwrap_or_default())
+}
+
+/// The Shop as it is stored then, or would be. The API server compares versions, and each status
+/// that the scheduler writes is a new one; so the generation is compared here, and the version
+/// there.
+async fn edit(cluster: &Cluster, one: &Edit, mode: Mode) -> Result<Value, OperationError> {
+    let Edit {
+        shop: name,
+        generation,
+        patch,
+    } = one;
+    for _ in 0..TRIES {
+        let Some(found) = cluster.get(&identity(name)).await? else {
+            return Err(OperationError::Missing(format!("Shop {name} is gone")));
+        };
+        if found["metadata"]["generation"].as_i64() != Some(*generation) {
+            return Err(OperationError::Moved(format!(
+                "Shop {name} was changed since it was shown; look at the plan again"
+            )));
+        }
+        let version = found["metadata"]["resourceVersion"].as_str();
+        let version = version.unwrap_or_default();
+        let edited = cluster.edit(&identity(name), version, patch, mode).await?;
+        if let Some(edited) = edited {
+            return Ok(edited);
+        }
+    }
+    Err(OperationError::Moved(format!(
+        "Shop {name} is written all the time; try again in a moment"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::fixtures;
+    use client::scripted::{Script, expect};
+
+    const SHOP: &str = "/apis/longshore.dev/v1alpha1/shops/acme";
+
+    /// RFC 7396, as its page has it.
+    fn merged(target: &Value, patch: &Value) -> Value {
+        let Value::Object(patch) = patch else {
+            return patch.clone();
+        };
+        let mut target = target.as_object().cloned().unwrap_or_default();
+        for (name, value) in patch {
+            if value.is_null() {
+                target.remove(name);
+            } else {
+                let was = target.get(name).cloned().unwrap_or_default();
+                target.insert(name.clone(), merged(&was, value));
+            }
+        }
+        Value::Object(target)
+    }
+
+    #[test]
+    fn a_patch_makes_of_what_was_what_shall_be() {
+        for (before, after) in [
+            (json!({ "a": 1 }), json!({ "a": 1 })),
+            (json!({ "a": 1, "b": 2 }), json!({ "b": 3 })),
+            (
+                json!({ "a": { "b": [1, 2] } }),
+                json!({ "a": { "b": [2] } }),
+            ),
+            (
+                json!({ "a": { "b": 1, "c": 2 } }),
+                json!({ "a": { "c": 2 } }),
+            ),
+            (json!({ "a": { "b": 1 } }), json!({ "a": [] })),
+            (json!({ "a": [] }), json!({ "a": { "b": { "c": 1 } } })),
+            (json!({}), json!({ "a": { "b": 1 } })),
+        ] {
+            let patch = merge_patch(&before, &after);
+            assert_eq!(merged(&before, &patch), after, "{patch}");
+        }
+        assert_eq!(
+            merge_patch(&json!({ "a": 1 }), &json!({ "a": 1 })),
+            json!({})
+        );
+    }
+
+    #[test]
+    fn only_what_a_person_changed_is_in_the_patch() {
+        let more = json!({ "config": { "values": { "a/b": "1", "c/d": "2" } } });
+        let before = fixtures::shop("acme", more).spec;
+        let mut after = before.clone();
+        after.config.values.remove("a/b");
+        after.scale.max = 8;
+        assert_eq!(
+            spec_patch(&before, &after).unwrap(),
+            json!({ "spec": { "config": { "values": { "a/b": null } }, "scale": { "max": 8 } } })
+        );
+    }
+
+    fn at(generation: i64, version: &str) -> Value {
+        let meta = json!({ "name": "acme", "generation": generation, "resourceVersion": version });
+        json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": meta })
+    }
+
+    #[tokio::test]
+    async fn a_status_in_between_is_no_change_and_another_persons_change_is() {
+        let (get, write) = (format!("GET {SHOP}"), format!("PATCH {SHOP} !dryRun"));
+        let conflict = json!({ "kind": "Status", "code": 409, "reason": "Conflict" });
+        let script = Script::new([
+            expect(&get).answers(at(7, "100")),
+            expect(&write).refuses_as(conflict),
+            expect(&get).answers(at(7, "101")),
+            expect(&write).made_of(|sent| {
+                assert_eq!(sent["metadata"]["resourceVersion"], "101");
+                assert_eq!(sent["spec"], json!({ "state": "Maintenance" }));
+                at(8, "102")
+            }),
+            expect(&get).answers(at(8, "102")),
+        ]);
+        let one = Edit {
+            shop: "acme".to_owned(),
+            generation: 7,
+            patch: json!({ "spec": { "state": "Maintenance" } }),
+        };
+        assert!(
+            apply_all(&script.cluster(), &[one.clone()])
+                .await
+                .is_empty()
+        );
+        let late = apply_all(&script.cluster(), &[one]).await;
+        assert!(
+            matches!(&late[..], [(_, OperationError::Moved(_))]),
+            "{late:?}"
+        );
+        script.end();
+    }
+}

@@ -1,0 +1,42 @@
+//! What people do to a cluster, whatever they do it with: `longshore` on a terminal and the console
+//! in a browser call the same functions, which check, write, and record who did it and why.
+//!
+//! | file | gives |
+//! |---|---|
+//! | `rollout` | a rollout is started, paused, resumed, promoted and aborted |
+//! | `halt` | everything is halted, and goes on |
+//! | `history` | the record of both, in the status of rollouts |
+//! | `change` | a Shop is changed, or moved to a release: first its plan, then the change |
+//! | `jobs` | a shop's caches are cleaned, its data is backed up |
+//! | `why` | what ails a shop's pods |
+//! | `watch` | what `longshore-watch` knows of a shop |
+
+pub mod change;
+mod error;
+pub mod halt;
+mod history;
+pub mod jobs;
+pub mod rollout;
+pub mod watch;
+pub mod why;
+
+pub use error::OperationError;
+
+/// Who acts, and why: for the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Who {
+    /// Who.
+    pub by: String,
+    /// Why; empty if nobody said it.
+    pub why: String,
+}
+
+/// Something was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Done {
+    /// What was done, in a sentence.
+    pub said: String,
+    /// What did not work beside it, in sentences: what was done is done all the same.
+    pub warnings: Vec<String>,
+}
