@@ -1,6 +1,7 @@
 //! A plan, as a page shows it.
 
 use plan::{Action, Change, Field, Plan};
+use release::{Envelope, Release};
 use serde_json::Value;
 
 /// Characters of a value that are shown.
@@ -103,7 +104,11 @@ fn line(field: &Field) -> Line {
     }
 }
 
+/// A release object as what it states, and everything else as it is written.
 fn shown(value: &Value) -> String {
+    if let Some(release) = value.as_str().and_then(stated) {
+        return release;
+    }
     let text = value.as_str().map_or_else(
         || serde_json::to_string_pretty(value).unwrap_or_default(),
         str::to_owned,
@@ -114,6 +119,15 @@ fn shown(value: &Value) -> String {
     } else {
         short
     }
+}
+
+fn stated(text: &str) -> Option<String> {
+    let envelope = Envelope::parse(text.as_bytes()).ok()?;
+    let release = Release::unverified(&envelope).ok()?;
+    Some(format!(
+        "release {} of {}",
+        release.sequence, release.channel
+    ))
 }
 
 #[cfg(test)]
@@ -195,5 +209,14 @@ mod tests {
                 .objects
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_release_object_is_shown_by_its_sequence() {
+        let envelope = include_str!("../../../tests/golden/v1/release.json");
+        let field = field("data[\"release.json\"]", None, Some(json!(envelope)));
+        let planned = of(vec![change("ConfigMap", Action::Change, vec![field])]);
+        let shown = planned.objects[0].fields[0].after.as_deref();
+        assert_eq!(shown, Some("release 42 of shops/acme"));
     }
 }
