@@ -77,11 +77,11 @@ pub async fn plan_edits(
     edits: &[Edit],
 ) -> Result<Plan, OperationError> {
     // Not a stream that maps: the closure would keep the future from moving between threads.
-    let tries: Vec<_> = edits
+    let dry: Vec<_> = edits
         .iter()
         .map(|one| edit(cluster, one, Mode::Dry))
         .collect();
-    let tried: Vec<Value> = stream::iter(tries).buffered(AT_ONCE).try_collect().await?;
+    let tried: Vec<Value> = stream::iter(dry).buffered(AT_ONCE).try_collect().await?;
     let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
     for (Edit { shop: name, .. }, value) in edits.iter().zip(tried) {
         let before = shop(fleet, name)?;

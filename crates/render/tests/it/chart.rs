@@ -155,22 +155,30 @@ fn has_certificates(role: &Value) -> bool {
             .any(|it| namespace == it)
 }
 
+/// Alerts of what the chart installs beside Prometheus: a Prometheus of somebody else's has its own.
+const OWN: [&str; 2] = ["alertmanager.yaml", "prometheus.yaml"];
+
 #[test]
 fn every_alert_is_in_a_rule() {
     let rules = all("PrometheusRule");
-    let rules: usize = rules
+    let ruled: BTreeSet<&str> = rules
         .iter()
         .flat_map(|rule| rule["spec"]["groups"].as_array().unwrap())
-        .map(|group| group["rules"].as_array().unwrap().len())
-        .sum();
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .filter_map(|rule| rule["alert"].as_str())
+        .collect();
     let files = fs::read_dir(top().join("manifests/chart/files/alerts")).unwrap();
-    let alerts: usize = files
-        .map(|file| {
-            let text = fs::read_to_string(file.unwrap().path()).unwrap();
-            text.matches("- alert:").count()
-        })
-        .sum();
-    assert_eq!(rules, alerts);
+    let mut alerts = BTreeSet::new();
+    for file in files.map(Result::unwrap) {
+        if !OWN.map(Into::into).contains(&file.file_name()) {
+            let text = fs::read_to_string(file.path()).unwrap();
+            let names = text
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("- alert: "));
+            alerts.extend(names.map(str::to_owned));
+        }
+    }
+    assert_eq!(ruled, alerts.iter().map(String::as_str).collect());
 }
 
 #[test]
