@@ -87,6 +87,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "as command_line::run gives it"
+)]
 fn execute(arguments: Arguments) -> Result<(), CommandError> {
     if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
         telemetry::start(&filter, Format::from_stderr());

@@ -21,6 +21,7 @@
 //! | `live` | which parts of an open page have to be fetched again |
 
 mod command;
+mod desk;
 mod follow;
 mod form;
 mod guard;

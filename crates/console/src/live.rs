@@ -3,8 +3,8 @@
 //! nobody knows what it missed.
 
 use crate::{
+    desk::Desk,
     registry::{Key, Registry},
-    web::Desk,
 };
 use axum::{
     extract::{RawQuery, State},

@@ -1,6 +1,6 @@
 //! What all pages have: the frame, the way to show a failure, and text for addresses.
 
-use crate::{guard::Guard, person::Person, registry::Registry, rights::Right, web::Desk};
+use crate::{desk::Desk, guard::Guard, person::Person, registry::Registry, rights::Right};
 use askama::Template;
 use axum::{
     extract::FromRequestParts,
@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use jiff::Timestamp;
 use operations::{Done, OperationError};
 use release::Reason;
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, fmt::Write as _, sync::Arc};
 use tracing::error;
 
 /// The cookie that bears what was done to the next page.
@@ -27,7 +27,8 @@ pub(crate) fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a String never fails.
+            write!(encoded, "%{byte:02X}").unwrap_or_default();
         }
     }
     encoded
@@ -144,7 +145,7 @@ fn set_cookie(response: &mut Response, cookie: &str) {
 pub(crate) fn done(to: &str, done: &Done) -> Response {
     let mut text = done.said.clone();
     for warning in &done.warnings {
-        text.push_str("\n");
+        text.push('\n');
         text.push_str(warning);
     }
     let end = text.floor_char_boundary(NOTE_BYTES);

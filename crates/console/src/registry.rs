@@ -186,7 +186,9 @@ impl Registry {
     pub(crate) fn all<K: Kept>(&self, all: Vec<K>) {
         let mut known = self.known.write();
         K::clear(&mut known);
-        all.into_iter().for_each(|one| one.keep(&mut known));
+        for one in all {
+            one.keep(&mut known);
+        }
         known.listed.insert(K::WHAT);
         drop(known);
         self.tell(Key::All);

@@ -1,12 +1,6 @@
 //! The program: its parts, how they live together, and why it ends.
 
-use crate::{
-    follow,
-    guard::Guard,
-    person::Person,
-    registry::Registry,
-    web::{self, Desk},
-};
+use crate::{desk::Desk, follow, guard::Guard, person::Person, registry::Registry, web};
 use api::{Release, Rollout, Shop, ShopClass};
 use client::{ApiError, Cluster};
 use release::Reason;

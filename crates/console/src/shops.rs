@@ -171,7 +171,7 @@ impl Row {
 /// A page of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rows {
-    pub(crate) rows: Vec<Row>,
+    pub(crate) shown: Vec<Row>,
     /// Shops that the question has.
     pub(crate) found: usize,
     /// Shops that there are.
@@ -199,7 +199,7 @@ pub(crate) fn rows(known: &Known, question: &Question) -> Rows {
     let page = question.page.clamp(1, pages);
     let rows = found.iter().skip((page - 1) * PAGE).take(PAGE);
     Rows {
-        rows: rows
+        shown: rows
             .map(|(name, shop)| Row::of(name, shop, known))
             .collect(),
         found: found.len(),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn names(question: &Question) -> Vec<String> {
-        let rows = rows(&known(), question).rows;
+        let rows = rows(&known(), question).shown;
         rows.into_iter().map(|row| row.name).collect()
     }
 
@@ -304,7 +304,7 @@ mod tests {
                 ..Question::default()
             };
             let rows = rows(&known, &question);
-            (rows.page, rows.rows[0].name.clone(), rows.rows.len())
+            (rows.page, rows.shown[0].name.clone(), rows.shown.len())
         };
         assert_eq!(page(0), (1, "shop-000".to_owned(), 50));
         assert_eq!(page(99), (3, "shop-100".to_owned(), 20));

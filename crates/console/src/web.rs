@@ -14,14 +14,7 @@ mod shop;
 mod shops;
 mod watched;
 
-use crate::{
-    form::Sent,
-    guard::{Guard, guard},
-    live::live,
-    page::Failure,
-    person::Person,
-    registry::{Known, Registry},
-};
+use crate::{desk::Desk, form::Sent, guard::guard, live::live, page::Failure, registry::Known};
 use axum::{
     Form, Router,
     extract::{DefaultBodyLimit, FromRequest, Query, Request, State},
@@ -33,21 +26,9 @@ use http::{HeaderValue, header};
 use parking_lot::RwLockReadGuard;
 use serde::Deserialize;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// Bytes of a form at most: a Shop has 300 values of 4 KiB.
 const FORM: usize = 2 << 20;
-
-/// What pages are made of.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) guard: Arc<Guard>,
-    pub(crate) person: Person,
-    /// The namespace of the scheduler.
-    pub(crate) namespace: String,
-    pub(crate) stop: CancellationToken,
-}
 
 type Answer = Result<Response, Failure>;
 

@@ -306,7 +306,7 @@ mod tests {
             patch: json!({ "spec": { "state": "Maintenance" } }),
         };
         assert!(
-            apply_all(&script.cluster(), &[one.clone()])
+            apply_all(&script.cluster(), std::slice::from_ref(&one))
                 .await
                 .is_empty()
         );

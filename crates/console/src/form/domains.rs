@@ -2,6 +2,7 @@
 
 use super::text::lines;
 use api::Domain;
+use std::fmt::Write as _;
 
 /// The lines of these domains.
 pub(super) fn text(domains: &[Domain]) -> String {
@@ -20,7 +21,8 @@ fn line(domain: &Domain) -> String {
         ("certificate", &domain.certificate),
     ] {
         if let Some(value) = value {
-            line.push_str(&format!(" {name}={value}"));
+            // Writing to a String never fails.
+            write!(line, " {name}={value}").unwrap_or_default();
         }
     }
     line

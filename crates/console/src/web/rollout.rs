@@ -287,16 +287,16 @@ mod tests {
             wave,
             ..RolloutStatus::default()
         };
-        let states = |wave, phase| -> Vec<_> {
+        let words = |wave, phase| -> Vec<_> {
             let waves = waves(&spec, &status(wave), phase).into_iter();
             waves.map(|wave| wave.state).collect()
         };
         let none = ["to come"; 4];
-        assert_eq!(states(None, Phase::Pending), none);
+        assert_eq!(words(None, Phase::Pending), none);
         assert_eq!(
-            states(Some(2), Phase::Soaking),
+            words(Some(2), Phase::Soaking),
             ["done", "watched", "to come", "to come"]
         );
-        assert_eq!(states(Some(4), Phase::Completed), ["done"; 4]);
+        assert_eq!(words(Some(4), Phase::Completed), ["done"; 4]);
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn list(
     let rows = rows(&known, &question);
     let shops = known.fleet.shops.values();
     let channels: BTreeSet<_> = shops.map(|shop| shop.spec.channel.clone()).collect();
-    let names = rows.rows.iter().map(|row| format!("shop/{}", row.name));
+    let names = rows.shown.iter().map(|row| format!("shop/{}", row.name));
     let page = Page {
         frame,
         live: names.collect::<Vec<_>>().join(" "),

@@ -1,12 +1,14 @@
 //! Pages, as a browser gets them, of a registry that a test filled.
 
 use super::*;
+use crate::{guard::Guard, person::Person, registry::Registry};
 use api::{Release, Rollout, Shop, ShopClass, fixtures};
 use axum::body::Body;
 use client::scripted::{Exchange, Script, expect};
 use http::{Request, StatusCode, header::SET_COOKIE};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 const REVIEW: &str = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews";

@@ -56,7 +56,7 @@ struct UptimePart {
 }
 
 struct Host {
-    host: String,
+    name: String,
     end: Option<Moment>,
     probes: Vec<Probe>,
 }
@@ -108,9 +108,9 @@ pub(super) async fn show(
     );
     let page = Page {
         frame,
-        errors: errors.map(errors_part).map_err(away),
-        uptime: uptime.map(uptime_part).map_err(away),
-        performance: performance.map(performance_part).map_err(away),
+        errors: errors.map(|it| errors_part(&it)).map_err(away),
+        uptime: uptime.map(|it| uptime_part(&it)).map_err(away),
+        performance: performance.map(|it| performance_part(&it)).map_err(away),
         shop,
         may_judge,
     };
@@ -122,7 +122,7 @@ fn away(error: OperationError) -> String {
     runtime::Chain(&error).to_string()
 }
 
-fn errors_part(errors: Errors) -> ErrorsPart {
+fn errors_part(errors: &Errors) -> ErrorsPart {
     ErrorsPart {
         as_of: errors.as_of.map(Moment::of),
         more: errors.groups.len().saturating_sub(GROUPS),
@@ -144,7 +144,7 @@ fn group(group: &ErrorGroup) -> Group {
     }
 }
 
-fn uptime_part(uptime: Uptime) -> UptimePart {
+fn uptime_part(uptime: &Uptime) -> UptimePart {
     let probe = |probe: &observe::v1::ProbeResult| Probe {
         from: probe.vantage.word(),
         good: probe.problem.is_none(),
@@ -156,7 +156,7 @@ fn uptime_part(uptime: Uptime) -> UptimePart {
         at: Moment::of(probe.at),
     };
     let hosts = uptime.hosts.iter().map(|host| Host {
-        host: host.host.clone(),
+        name: host.host.clone(),
         end: host.certificate_end.map(Moment::of),
         probes: host.probes.iter().map(probe).collect(),
     });
@@ -180,7 +180,7 @@ fn uptime_part(uptime: Uptime) -> UptimePart {
     }
 }
 
-fn performance_part(performance: Performance) -> PerformancePart {
+fn performance_part(performance: &Performance) -> PerformancePart {
     let seconds =
         |time: Option<f64>| time.map_or_else(|| "–".to_owned(), |time| format!("{time:.3} s"));
     let releases = performance.releases.iter().map(|release| Speed {

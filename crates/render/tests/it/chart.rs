@@ -161,7 +161,7 @@ const OWN: [&str; 2] = ["alertmanager.yaml", "prometheus.yaml"];
 #[test]
 fn every_alert_is_in_a_rule() {
     let rules = all("PrometheusRule");
-    let ruled: BTreeSet<&str> = rules
+    let found: BTreeSet<&str> = rules
         .iter()
         .flat_map(|rule| rule["spec"]["groups"].as_array().unwrap())
         .flat_map(|group| group["rules"].as_array().unwrap())
@@ -178,7 +178,7 @@ fn every_alert_is_in_a_rule() {
             alerts.extend(names.map(str::to_owned));
         }
     }
-    assert_eq!(ruled, alerts.iter().map(String::as_str).collect());
+    assert_eq!(found, alerts.iter().map(String::as_str).collect());
 }
 
 #[test]

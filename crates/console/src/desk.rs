@@ -1,0 +1,16 @@
+//! What pages are made of.
+
+use crate::{guard::Guard, person::Person, registry::Registry};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What pages are made of.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) person: Person,
+    /// The namespace of the scheduler.
+    pub(crate) namespace: String,
+    pub(crate) stop: CancellationToken,
+}
