@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 /// Changes that wait for a page that reads slowly. One that misses some is fetched again whole.
 const QUEUE: usize = 1024;
-/// What is followed, as [`Registry::listed`] counts it.
+/// What is followed: all of it has to be listed once before a page shows anything.
 pub(crate) const FOLLOWED: [&str; 4] = ["shops", "shopclasses", "releases", "rollouts"];
 
 /// What changed.

@@ -54,7 +54,7 @@ impl<'a> Browser<'a> {
             .strip_prefix(&self.base)
             .unwrap()
             .clone_into(&mut self.path);
-        self.page = page.to_owned();
+        page.clone_into(&mut self.page);
     }
 
     /// Opens a path, as by a bookmark.
