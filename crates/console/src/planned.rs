@@ -43,14 +43,6 @@ impl Planned {
             .filter(|change| change.action != Action::Adopt)
             .map(object)
             .collect();
-        let mut problems: Vec<_> = plan.failed.values().cloned().collect();
-        problems.extend(objects.iter().filter_map(|object| object.refused.clone()));
-        problems.extend(
-            plan.held
-                .iter()
-                .filter(|held| !held.contains("--prune"))
-                .cloned(),
-        );
         let mut notes = Vec::new();
         if plan.changes().any(replaces_pods) {
             notes
@@ -62,7 +54,7 @@ impl Planned {
         Self {
             objects,
             notes,
-            problems,
+            problems: problems(plan),
         }
     }
 
@@ -70,6 +62,15 @@ impl Planned {
     pub(crate) fn is_possible(&self) -> bool {
         self.problems.is_empty() && !self.objects.is_empty()
     }
+}
+
+/// Why a plan cannot be carried out, in sentences.
+pub(crate) fn problems(plan: &Plan) -> Vec<String> {
+    let refused = plan.changes().filter_map(|change| change.refused.clone());
+    // Shops that are not in the registry are only told.
+    let held = plan.held.iter().filter(|held| !held.contains("--prune"));
+    let failed = plan.failed.values().cloned();
+    failed.chain(refused).chain(held.cloned()).collect()
 }
 
 fn replaces_pods(change: &Change) -> bool {

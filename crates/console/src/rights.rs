@@ -84,7 +84,8 @@ impl Rights {
     }
 
     /// Whether the person may do this, to the object of this name if there is one. If nobody can
-    /// say, it is offered: the API server refuses what the person may not do.
+    /// say, it is offered, and not asked again for a while, so that pages do not wait for an API
+    /// server that is away: it refuses what the person may not do.
     pub(crate) async fn may(&self, right: Right, name: Option<&str>) -> bool {
         let key = (right, name.map(str::to_owned));
         let known = self.answers.lock().get(&key).copied();
@@ -97,7 +98,7 @@ impl Rights {
             Ok(may) => may,
             Err(error) => {
                 debug!(error = %runtime::Chain(&error), ?right, "rights not known");
-                return true;
+                true
             }
         };
         let mut answers = self.answers.lock();
@@ -165,6 +166,16 @@ mod tests {
         })]);
         let rights = Rights::new(script.cluster(), "longshore-system");
         assert!(rights.may(Right::Halt, None).await);
+        script.end();
+    }
+
+    #[tokio::test]
+    async fn pages_wait_once_for_an_api_server_that_is_away() {
+        let script = Script::new([expect(REVIEW).refuses(503, "ServiceUnavailable", "away")]);
+        let rights = Rights::new(script.cluster(), "longshore-system");
+        for _ in 0..2 {
+            assert!(rights.may(Right::Halt, None).await);
+        }
         script.end();
     }
 }

@@ -1,10 +1,11 @@
 //! Who said what to a rollout, for the record: its last fifty entries are in its status.
 
 use crate::Who;
-use api::{Act, Phase, Rollout};
+use api::{Act, Rollout};
 use client::{ApiError, Cluster};
 use jiff::Timestamp;
 use kube::api::{Api, ListParams, Patch, PatchParams};
+use plan::rollout::over;
 use serde_json::json;
 
 /// Entries that are kept; the oldest goes first.
@@ -34,10 +35,8 @@ pub(crate) async fn note_all(
     let params = ListParams::default();
     let found = cluster.call("list rollouts", || api.list(&params)).await?;
     let open = |rollout: &&Rollout| {
-        !matches!(
-            rollout.status.as_ref().and_then(|status| status.phase),
-            Some(Phase::Completed | Phase::Aborted)
-        )
+        let phase = rollout.status.as_ref().and_then(|status| status.phase);
+        !over(&rollout.spec, phase)
     };
     let mut warnings = Vec::new();
     for rollout in found.items.iter().filter(open) {

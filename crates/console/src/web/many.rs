@@ -4,9 +4,10 @@ use super::{Answer, Desk, Posted};
 use crate::{
     form::{Field, Kind, Problems, Sent, many},
     page::{Asked, Failure, Frame, done},
+    planned::problems,
     registry::Known,
 };
-use api::Fleet;
+use api::ShopSpec;
 use askama::Template;
 use axum::{
     extract::{RawQuery, State},
@@ -98,13 +99,20 @@ pub(super) async fn send(
         Some((name.to_owned(), generation.parse().ok()?))
     });
     let chosen: Vec<(String, i64)> = shown.take(SHOPS).collect();
-    let edits = match edits(&fleet, &chosen, &sent) {
-        Ok(edits) => edits?,
+    let before = chosen
+        .iter()
+        .map(|(name, _)| fleet.shops.get(name).map(|shop| &shop.spec))
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| Failure::Missing("One of the shops is gone; choose again.".to_owned()))?;
+    let after: Result<Vec<_>, _> = before.iter().map(|spec| many::spec(spec, &sent)).collect();
+    let after = match after {
+        Ok(after) => after,
         Err(problems) => {
             let fields = many::sent(&sent, &problems);
             return Ok(again(&desk, &asked, chosen, fields, None).await);
         }
     };
+    let edits = edits(&chosen, &before, &after)?;
     if sent.get("step") == "edit" {
         let fields = many::sent(&sent, &Problems::default());
         return Ok(again(&desk, &asked, chosen, fields, None).await);
@@ -133,32 +141,21 @@ pub(super) async fn send(
 
 /// The change of each shop that changes at all.
 fn edits(
-    fleet: &Fleet,
     chosen: &[(String, i64)],
-    sent: &Sent,
-) -> Result<Result<Vec<Edit>, Failure>, Problems> {
+    before: &[&ShopSpec],
+    after: &[ShopSpec],
+) -> Result<Vec<Edit>, OperationError> {
     let mut edits = Vec::new();
-    for (name, generation) in chosen {
-        let Some(shop) = fleet.shops.get(name) else {
-            return Ok(Err(Failure::Missing(format!("There is no shop {name}."))));
-        };
-        let after = many::spec(&shop.spec, sent)?;
-        let patch = match change::spec_patch(&shop.spec, &after) {
-            Ok(patch) => patch,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        if patch["spec"]
-            .as_object()
-            .is_some_and(|fields| !fields.is_empty())
-        {
+    for ((name, generation), (before, after)) in chosen.iter().zip(before.iter().zip(after)) {
+        if *before != after {
             edits.push(Edit {
                 shop: name.clone(),
                 generation: *generation,
-                patch,
+                patch: change::spec_patch(before, after)?,
             });
         }
     }
-    Ok(Ok(edits))
+    Ok(edits)
 }
 
 async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
@@ -189,13 +186,12 @@ async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
 }
 
 fn planned(frame: Frame, chosen: Vec<(String, i64)>, fields: Vec<Field>, plan: &Plan) -> Planned {
-    let refused = plan.changes().filter_map(|change| change.refused.clone());
     Planned {
         frame,
         chosen,
         fields,
         groups: Summary::new(plan).groups,
-        problems: plan.failed.values().cloned().chain(refused).collect(),
+        problems: problems(plan),
     }
 }
 

@@ -17,6 +17,7 @@ use api::{Phase, Rollout, RolloutSpec, RolloutStatus};
 use askama::Template;
 use axum::extract::{Path, State};
 use operations::rollout::{Verb, say as tell};
+use plan::rollout::over;
 use std::sync::Arc;
 use tracing::info;
 
@@ -43,8 +44,10 @@ pub(super) async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Answer 
         let mut all: Vec<_> = known.fleet.rollouts.iter().collect();
         // What goes on first, then the newest.
         all.sort_by_key(|(_, it)| {
-            let over = matches!(phase(it), Phase::Completed | Phase::Aborted);
-            (over, std::cmp::Reverse(created(it)))
+            (
+                over(&it.spec, Some(phase(it))),
+                std::cmp::Reverse(created(it)),
+            )
         });
         all.into_iter().take(ROWS).map(row).collect()
     };

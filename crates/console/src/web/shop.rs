@@ -12,7 +12,10 @@ use api::{DomainCertificate, Phase, Rollout, Shop};
 use askama::Template;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
-use plan::why::{self, Answer as Why};
+use plan::{
+    rollout::over,
+    why::{self, Answer as Why},
+};
 use release::Migration;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -229,7 +232,7 @@ fn rollouts(name: &str, known: &Known) -> Vec<RolloutRow> {
         .fleet
         .rollouts
         .iter()
-        .filter(|(_, rollout)| !matches!(phase(rollout), Phase::Completed | Phase::Aborted))
+        .filter(|(_, rollout)| !over(&rollout.spec, Some(phase(rollout))))
         .filter(|(_, rollout)| moves(rollout, name) && of_channel(rollout))
         .map(|(rollout, it)| RolloutRow {
             name: rollout.clone(),
