@@ -27,7 +27,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Weak},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::copy_bidirectional_with_sizes,
@@ -57,6 +57,8 @@ const CONNECTIONS: usize = 32;
 /// Connections that are looked at together, and how soon the next ones are after one was refused.
 const AT_ONCE: usize = 128;
 const REFUSED: Duration = Duration::from_millis(20);
+/// How often the log says that somebody was refused, who decides how often that is.
+const QUIET: Duration = Duration::from_mins(1);
 /// How long looking up, connecting and the TLS handshake may take together.
 const CONNECT: Duration = Duration::from_secs(15);
 /// Of each direction of each connection. NFS reads and writes are 1 MiB, and TLS records 16 KiB.
@@ -259,6 +261,7 @@ impl Tunnel {
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
+        let mut last_warning: Option<Instant> = None;
         loop {
             while connections.try_join_next().is_some() {}
             let looked = match self.accept().await {
@@ -268,7 +271,10 @@ impl Tunnel {
             let ours = match looked {
                 Ok((ours, refused)) => {
                     if let Some(refused) = refused {
-                        tell(&self.route, &refused, &self.failure);
+                        if last_warning.is_none_or(|at| at.elapsed() > QUIET) {
+                            last_warning = Some(Instant::now());
+                            warn!(mount = %self.route.mount, error = %refused, "the tunnel carries nothing for it");
+                        }
                         // Who is refused comes again at once, and more of them at a time from then
                         // on.
                         sleep(REFUSED).await;
@@ -349,7 +355,13 @@ async fn carry(route: &Route, accepted: Accepted, failure: &LastFailure) -> io::
     accepted.stream.readable().await?;
     let mut local = match peer::ours(vec![accepted]).await? {
         (mut ours, None) if !ours.is_empty() => ours.remove(0).stream,
-        (_, refused) => return Err(refused.unwrap_or_else(|| io::ErrorKind::NotConnected.into())),
+        // Of the server it says nothing, whose failure would be lost behind it: a tenant could hide
+        // why its mount fails, and so does the client, which closes what it waited for in vain.
+        (_, refused) => {
+            debug!(mount = %route.mount, error = ?refused, "a connection changed hands, or is closed");
+            sleep(HOLD).await;
+            return Ok(());
+        }
     };
     local.set_nodelay(true)?;
     // An end of one direction is passed on, and the other one goes on until it ends, too.

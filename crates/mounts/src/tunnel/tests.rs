@@ -215,6 +215,25 @@ async fn a_server_of_another_name_or_authority_gets_nothing() {
 }
 
 #[tokio::test]
+async fn who_connects_and_is_gone_at_once_does_not_hide_what_is_wrong_with_the_server() {
+    let (_folder, ca, address, _server) = server("nas.example").await;
+    let route = route(address, "other.example", Some(ca)).unwrap();
+    let tunnel = Tunnel::bind(route, None).await.unwrap();
+    let (port, failure, mut tasks) = (tunnel.port(), tunnel.failure(), JoinSet::new());
+    tasks.spawn(tunnel.run());
+    assert!(exchange(port, b"secret").await.is_empty());
+    let told = failure.get().unwrap();
+    assert!(told.contains("invalid peer certificate"), "{told}");
+    for _ in 0..20 {
+        // A client of ours that has closed is as unknown to the kernel's table as a tenant that
+        // has.
+        drop(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+        sleep(REFUSED).await;
+    }
+    assert_eq!(failure.get(), Some(told));
+}
+
+#[tokio::test]
 async fn a_tunnel_comes_back_on_its_port_and_only_on_loopback() {
     let (_folder, ca, address, _server) = server("nas.example").await;
     let route = route(address, "nas.example", Some(ca)).unwrap();
