@@ -14,8 +14,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(crate) const MINUTES: u32 = 60;
 /// Releases of a shop that a minute has at most. There are two while one is replaced.
 const RELEASES: usize = 8;
-/// How often a pod is asked.
+/// How often a pod is asked. While the release of its shop is judged, it is asked each time that it
+/// is asked for errors.
 const EVERY: SignedDuration = SignedDuration::from_secs(15);
+/// How long a release counts as being judged after somebody asked for evidence, which a rollout
+/// does each few seconds.
+const JUDGED: SignedDuration = SignedDuration::from_secs(30);
 /// What a pod said longer ago says nothing of its workers now.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// Pods of a shop that are looked at.
@@ -33,6 +37,8 @@ pub(crate) struct Performance {
 #[derive(Debug, Default)]
 struct Shop {
     pods: BTreeMap<String, Pod>,
+    /// When somebody last asked how it does with a release.
+    judged: Option<Timestamp>,
     /// The newest at the end.
     minutes: VecDeque<(i64, Releases)>,
     /// Since the start, of all releases.
@@ -64,8 +70,21 @@ impl Performance {
     /// Whether a pod is to be asked again.
     #[must_use]
     pub(crate) fn is_due(&self, shop: &str, pod: &str, now: Timestamp) -> bool {
-        let known = self.shops.get(shop).and_then(|shop| shop.pods.get(pod));
-        known.is_none_or(|pod| now.duration_since(pod.at) >= EVERY)
+        let Some(shop) = self.shops.get(shop) else {
+            return true;
+        };
+        let judged = shop.judged.is_some_and(|at| now.duration_since(at) < JUDGED);
+        let known = shop.pods.get(pod);
+        judged || known.is_none_or(|pod| now.duration_since(pod.at) >= EVERY)
+    }
+
+    /// Takes that somebody asks how these shops do with a release.
+    pub(crate) fn judge<'a>(&mut self, shops: impl Iterator<Item = &'a str>, now: Timestamp) {
+        for shop in shops {
+            if let Some(shop) = self.shops.get_mut(shop) {
+                shop.judged = Some(now);
+            }
+        }
     }
 
     /// Takes what a pod of `shop` says, or that it says nothing. The first page of a run is only

@@ -231,9 +231,10 @@ impl Desk {
         let now = Timestamp::now();
         // Agents' answers are not kept waiting while it is judged.
         let traffic: BTreeMap<&str, Traffic> = {
-            let performance = self.performance.lock();
-            let all = moved.union(&control);
-            all.map(|shop| (*shop, performance.traffic(shop, sequence, now)))
+            let mut performance = self.performance.lock();
+            let all = moved.union(&control).copied();
+            performance.judge(all.clone(), now);
+            all.map(|shop| (shop, performance.traffic(shop, sequence, now)))
                 .collect()
         };
         let requests = moved

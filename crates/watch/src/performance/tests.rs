@@ -52,6 +52,23 @@ fn what_is_new_between_pages_is_counted_in_its_minute() {
 }
 
 #[test]
+fn pods_of_a_shop_whose_release_is_judged_are_asked_each_time() {
+    let mut all = Performance::default();
+    assert!(all.is_due("acme", "a", at(0)));
+    all.take("acme", "a", Some(&page("x", &[])), at(0));
+    all.take("other", "b", Some(&page("x", &[])), at(0));
+    let soon = |seconds| at(0) + SignedDuration::from_secs(seconds);
+    assert!(!all.is_due("acme", "a", soon(5)));
+    all.judge(["acme", "unknown"].into_iter(), soon(5));
+    assert!(all.is_due("acme", "a", soon(6)));
+    assert!(!all.is_due("other", "b", soon(6)));
+    all.take("acme", "a", Some(&page("x", &[])), soon(34));
+    // Nobody asked again.
+    assert!(!all.is_due("acme", "a", soon(35)));
+    assert!(all.is_due("acme", "a", soon(49)));
+}
+
+#[test]
 fn an_agent_that_starts_again_counts_from_there() {
     let mut all = Performance::default();
     all.take("acme", "a", Some(&page("x", &[(Some(1), 100)])), at(0));
