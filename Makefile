@@ -150,7 +150,7 @@ test-outage: tools build images cluster-tests ## the edge under load while the A
 .PHONY: test-stack
 test-stack: tools build images cluster-tests ## the chart's own logs, Prometheus and Alertmanager on a real cluster, as root (half an hour, and 9 minutes of Go the first time; STACK_AWAY_SECONDS=600)
 	@$(tools) cluster chart stack
-	cargo test --locked --workspace --all-features --test e2e -- --ignored silence::
+	cargo test --locked --workspace --all-features --test e2e -- --ignored silence:: targets::
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output stack::
 

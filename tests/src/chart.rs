@@ -32,6 +32,34 @@ pub fn without_pods() -> Value {
     })
 }
 
+/// What one key of the only ConfigMap, or of the first one, in a template says with these values.
+///
+/// # Panics
+///
+/// Helm refuses, or the template has no such key.
+#[must_use]
+#[track_caller]
+pub fn configuration(values: &Value, template: &str, key: &str) -> String {
+    let rendered = Program::new(required("helm"))
+        .arg("template")
+        .args(RELEASE)
+        .args(["--values", "-", "--show-only", template])
+        .arg(path())
+        .input(values.to_string())
+        .run()
+        .expect(0)
+        .stdout;
+    let begins = format!("\n  {key}: |\n");
+    let (_, text) = rendered.split_once(&begins).expect("the key is there");
+    let lines = text
+        .lines()
+        .map_while(|line| match line.strip_prefix("    ") {
+            Some(line) => Some(line),
+            None => line.is_empty().then_some(line),
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Installs the chart of this tree, or upgrades to it.
 ///
 /// # Panics

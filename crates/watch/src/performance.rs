@@ -73,7 +73,9 @@ impl Performance {
         let Some(shop) = self.shops.get(shop) else {
             return true;
         };
-        let judged = shop.judged.is_some_and(|at| now.duration_since(at) < JUDGED);
+        let judged = shop
+            .judged
+            .is_some_and(|at| now.duration_since(at) < JUDGED);
         let known = shop.pods.get(pod);
         judged || known.is_none_or(|pod| now.duration_since(pod.at) >= EVERY)
     }

@@ -39,7 +39,13 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
         (&["edge", "issuer"], "runbook-edge"),
         (&["shops", "watch"], "runbook-watch"),
         (
-            &["logs", "logs-collector", "prometheus", "alertmanager"],
+            &[
+                "logs",
+                "logs-collector",
+                "logs-otlp",
+                "prometheus",
+                "alertmanager",
+            ],
             "runbook-stack",
         ),
     ] {

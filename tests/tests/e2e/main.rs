@@ -48,6 +48,7 @@ mod stages;
 mod starting;
 mod storage;
 mod tampering;
+mod targets;
 mod tenant;
 mod told;
 mod trial;

@@ -46,30 +46,13 @@ impl Alertmanager {
                 "webhooks": [{ "name": "all", "url": format!("http://{}/", told.webhook) }],
             },
         });
-        let words = [
-            "template",
-            "longshore",
-            "--namespace",
-            "longshore-system",
-            "--values",
-            "-",
-            "--show-only",
+        let text = chart::configuration(
+            &values,
             "templates/alertmanager/config.yaml",
-        ];
-        let rendered = Program::new(required("helm"))
-            .args(words)
-            .arg(chart::path())
-            .env("HOME", scratch.path())
-            .input(values.to_string())
-            .run()
-            .expect(0)
-            .stdout;
-        let (_, text) = rendered.split_once("alertmanager.yaml: |\n").unwrap();
-        let lines = text
-            .lines()
-            .map(|line| line.strip_prefix("    ").unwrap_or(line));
+            "alertmanager.yaml",
+        );
         let file = scratch.path().join("alertmanager.yaml");
-        fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        fs::write(&file, text).unwrap();
         let address = format!("127.0.0.1:{}", free_port());
         let process = Program::new(required("alertmanager"))
             .arg(format!("--config.file={}", file.display()))
