@@ -112,11 +112,20 @@ impl Platform<'_> {
             "podLogs": [logs.join("n1-pods"), logs.join("n2-pods")],
             "resources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
         });
+        // Beside it, so that the store has each line by both ways.
+        values["logs"]["otlp"] = json!({
+            "enabled": true,
+            "image": image("otelcol"),
+            "targets": [{ "endpoint": format!("http://{address}:{PORT}/insert/opentelemetry") }],
+            "podLogs": values["logs"]["collector"]["podLogs"],
+        });
         chart::install(self.cluster, &values);
         for what in ["logs", "prometheus", "alertmanager"] {
             self.rolled_out(MONITORING, &format!("deployment/longshore-{what}"));
         }
-        self.rolled_out("longshore-logs", "daemonset/longshore-logs");
+        for what in ["logs", "otlp"] {
+            self.rolled_out("longshore-logs", &format!("daemonset/longshore-{what}"));
+        }
         self.rolled_out(WATCH, "deployment/longshore-watch");
     }
 
