@@ -38,8 +38,9 @@ const QUIET: Duration = Duration::from_secs(45);
 /// From an error to its line in the store: vlagent looks at a log that was quiet each 10 seconds,
 /// and a question to the store takes seconds here.
 const VISIBLE: Duration = Duration::from_secs(30);
-/// Which lines came by vlagent, and which by OTLP.
-const WAYS: [&str; 2] = ["kubernetes.pod_name:*", "k8s.pod.name:*"];
+/// Which lines came by vlagent, and which by OTLP; and how many collectors read each. vlagent knows
+/// the pods of its node; the other one reads a directory, and here one machine is both nodes.
+const WAYS: [(&str, usize); 2] = [("kubernetes.pod_name:*", 1), ("k8s.pod.name:*", 2)];
 const SPEC: &str = "shared = [\"media\"]\nwritable = [\"var\"]";
 
 /// A page that fails for a word, so that each word is a group of errors of its own; and one that
@@ -269,7 +270,7 @@ fn no_line_is_lost_while_the_store_is_away() {
     fail("first");
     let line = platform
         .found(
-            &format!("source:=shop shop:=loud text:\"the first\" {}", WAYS[0]),
+            &format!("source:=shop shop:=loud text:\"the first\" {}", WAYS[0].0),
             LONG,
         )
         .remove(0);
@@ -302,7 +303,7 @@ fn no_line_is_lost_while_the_store_is_away() {
     let last = "source:=shop shop:=loud text:\"the last\"";
     let _last = platform.found(last, LONG);
     let printed = printed(loud, &pod.name);
-    for way in WAYS {
+    for (way, times) in WAYS {
         let question = format!("source:=shop shop:=loud {way} | fields _time, fingerprint");
         let mut kept = Vec::new();
         eventually(way, LONG, || {
@@ -315,7 +316,7 @@ fn no_line_is_lost_while_the_store_is_away() {
         let (printed, kept) = (printed.len(), kept.len());
         println!("{way} away for {away} s: {printed} lines printed, {kept} in the store");
         // At least once: what was on its way when the store ended may come again.
-        assert!(kept - printed <= 2, "{kept} of {printed}");
+        assert!(kept <= times * printed + 2, "{kept} of {printed}");
     }
 }
 
@@ -347,7 +348,7 @@ fn a_flood_of_errors_harms_nobody() {
     thread::sleep(Duration::from_secs(75));
     let question = format!(
         "source:=shop shop:=loud {} | stats by (_time:10s) count() lines",
-        WAYS[0]
+        WAYS[0].0
     );
     let lines = platform.found(&question, LONG).into_iter();
     let lines = lines.map(|it| it["lines"].as_str().unwrap().parse::<u64>().unwrap());

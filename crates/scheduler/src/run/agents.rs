@@ -1,14 +1,12 @@
 //! What a shop's agents say they run: asked through the API server, only of shops that are on their
 //! way.
 
-use super::{
-    Controller,
-    report::{Rejection, Report},
-};
+use super::Controller;
 use api::{
     agent_status::{AgentStatus, AgentVerdict, PageStatus, Question},
     namespace,
 };
+use cell::{Rejection, Report};
 use client::{ApiError, Cluster};
 use futures_util::future::join_all;
 use jiff::Timestamp;

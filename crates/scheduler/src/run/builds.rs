@@ -2,8 +2,9 @@
 //! about to be assigned. What was begun is on record in the Release's status, so that nothing is
 //! built twice, also when the Job is long gone.
 
-use super::{Controller, State, observed::Workload, state::Progress, watch};
+use super::{Controller, watch};
 use api::{BuildState, ReleaseBuild};
+use cell::{Progress, State, Workload};
 use client::{ApiError, Conflicts, Kind, longshore};
 use jiff::Timestamp;
 use render::{BUILDS, assign};

@@ -1,11 +1,9 @@
 //! What the status of a Release and of a ShopClass says: whether the one can be read, and how the
 //! shops of the other are.
 
-use super::{
-    Controller, State, builds,
-    conditions::{ConditionSet, Verdict},
-};
+use super::{Controller, builds};
 use api::{ClassStatus, Condition, ReleaseStatus, Shop, Truth};
+use cell::{ConditionSet, State, Verdict};
 use client::{ApiError, longshore};
 use jiff::Timestamp;
 use serde_json::json;

@@ -2,9 +2,9 @@
 //! thing that one loop gives to another.
 
 use super::{
-    Settings, State, connections::Connections, in_progress::InProgress, queue::Priority,
-    report::Reports, work_queue::WorkQueue,
+    Settings, connections::Connections, queue::Priority, reports::Reports, work_queue::WorkQueue,
 };
+use cell::{State, in_progress::InProgress};
 use client::{Cluster, Events, KINDS};
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};

@@ -5,18 +5,16 @@
 //! truncated registry routes nobody into nothing.
 
 pub(super) mod certificates;
-mod programmed;
-mod state;
 
-pub(super) use programmed::programmed;
-pub(crate) use state::Edge;
-pub(super) use state::{gone, listed, took};
-
-use super::{Controller, State};
+use super::Controller;
 use api::{Object, Step};
-use client::apply::{self, Ownership, Stopped};
+use cell::{State, edge::Problem};
+use client::{
+    Found, Kind,
+    apply::{self, Ownership, Stopped},
+};
 use jiff::Timestamp;
-use render::edge::{self, EdgeError, Site};
+use render::edge::{self, Site};
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
@@ -31,27 +29,6 @@ use tracing::{error, info};
 const GATHER: Duration = Duration::from_secs(1);
 /// How often it is looked without a reason: what could not be written is written then.
 const EVERY: Duration = Duration::from_secs(30);
-
-/// Why the maps are left as they are.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
-    /// Shops whose hosts nobody knows: they left the registry, or lost their class, while this
-    /// process did not run.
-    #[error("the hosts of {} shops are not known, as they or their classes left the registry; the first is {}", .0.len(), .0.first().map_or("", String::as_str))]
-    Unknown(Vec<String>),
-    /// More hosts than the shards hold.
-    #[error("{0}")]
-    Full(String),
-    /// The API server did not take them.
-    #[error("not written: {0}")]
-    NotWritten(String),
-}
-
-impl From<EdgeError> for Problem {
-    fn from(error: EdgeError) -> Self {
-        Self::Full(error.to_string())
-    }
-}
 
 pub(super) async fn run(
     controller: Arc<Controller>,
@@ -207,6 +184,27 @@ fn tell(controller: &Controller, problem: Option<Problem>) {
         Some(problem) => error!(%problem, "the maps of the edge stay as they are"),
     }
     state.edge.problem = problem;
+}
+
+/// Takes in an object that is watched, where it is a shard of the maps.
+pub(super) fn took(controller: &Controller, object: &Found) {
+    if controller.lock().edge.take(object) {
+        controller.edge.notify_one();
+    }
+}
+
+/// The same for a list that came whole.
+pub(super) fn listed(controller: &Controller, kind: &Kind, objects: &[Found]) {
+    if controller.lock().edge.list(kind, objects) {
+        controller.edge.notify_one();
+    }
+}
+
+/// The same for an object that is gone.
+pub(super) fn gone(controller: &Controller, object: &Found) {
+    if controller.lock().edge.forget(object) {
+        controller.edge.notify_one();
+    }
 }
 
 #[cfg(test)]

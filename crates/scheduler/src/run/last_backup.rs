@@ -1,11 +1,9 @@
 //! The last backup of a shop whose `deletionPolicy` is Snapshot: made from its CronJob, and
 //! awaited, before anything of it goes.
 
-use super::{
-    Controller,
-    state::{LAST_BACKUP, Progress},
-};
+use super::Controller;
 use api::{Identity, Object, namespace};
+use cell::{LAST_BACKUP, Progress};
 use client::{ApiError, Conflicts};
 use jiff::{Timestamp, ToSpan as _};
 use kube::core::DynamicObject;

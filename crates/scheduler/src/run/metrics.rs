@@ -1,8 +1,9 @@
 //! Every metric of the controller, as data, and the pages that are made of it. No label names a
 //! shop.
 
-use super::{Controller, builds, controller::Counts, in_progress::phase, removal};
+use super::{Controller, builds, controller::Counts, removal};
 use api::{Condition, Phase, Rollout, Shop, Truth};
+use cell::in_progress::phase;
 use jiff::Timestamp;
 use plan::guard::Removal;
 use render::assign::{at_zero, served};

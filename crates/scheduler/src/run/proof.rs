@@ -8,18 +8,12 @@
 //! Each process does so for the shops of its shards. What is written is read by all of them, so that
 //! no start waits for DNS, and the processes do not differ.
 
-mod lookups;
-mod verdict;
-
-pub(crate) use lookups::Lookups;
-pub(super) use verdict::{proven, withheld};
-
-use super::{Controller, State, queue::Priority};
+use super::{Controller, queue::Priority};
 use api::proof;
+use cell::proof::{Answer, wanted};
 use dns::{Dns, DnsProblem};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use lookups::Answer;
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -84,7 +78,7 @@ pub(super) async fn run(
 fn look(controller: &Controller, now: Timestamp) -> (Vec<String>, Option<Timestamp>) {
     let mut state = controller.lock();
     let leads = |shop: &str| controller.connections.leads_shop(shop);
-    let wanted = lookups::wanted(&state.fleet, &state.claims, leads);
+    let wanted = wanted(&state.fleet, &state.claims, leads);
     state.proofs.due(wanted, now)
 }
 
@@ -135,30 +129,6 @@ fn changes(controller: &Controller) -> Vec<(String, Vec<String>)> {
         (new != old).then(|| (name.clone(), new))
     };
     state.fleet.shops.iter().filter_map(change).collect()
-}
-
-impl State {
-    /// Other hosts are proven to be a shop's; gives the shops that name one of its hosts.
-    fn proved(&mut self, name: &str, hosts: Vec<String>) -> BTreeSet<String> {
-        let Some(shop) = self.fleet.shops.get_mut(name) else {
-            return BTreeSet::new();
-        };
-        shop.status.get_or_insert_default().proven_hosts = hosts;
-        self.claims
-            .see(name, shop, self.fleet.classes.get(&shop.spec.class));
-        self.beside(name)
-    }
-
-    /// The shops that name a host of a shop, itself among them.
-    pub(super) fn beside(&self, name: &str) -> BTreeSet<String> {
-        let domains = self.fleet.shops.get(name).map(|shop| &shop.spec.domains);
-        domains
-            .into_iter()
-            .flatten()
-            .flat_map(|domain| self.claims.shops_that_name(&domain.host))
-            .chain([name.to_owned()])
-            .collect()
-    }
 }
 
 async fn write(controller: &Controller) {

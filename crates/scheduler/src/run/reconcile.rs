@@ -13,24 +13,21 @@
 
 mod apply;
 mod check;
-mod data;
 mod failure;
 mod initial_release;
 mod maintenance;
 mod migration_lock;
-mod outcome;
 mod page;
 mod render;
 mod resolve;
-mod shop_status;
 mod status;
 
-use super::{Controller, audit::Audits, migration::MigrationLock, queue::Ended};
+use super::{Controller, audit::Audits, queue::Ended};
 use api::{agent_status::PageStatus, name::spread};
 use apply::Applied;
+use cell::{Outcome, migration::MigrationLock};
 use client::ApiError;
 use jiff::Timestamp;
-use outcome::Outcome;
 use resolve::ResolvedShop;
 use std::time::Duration;
 use tracing::debug;

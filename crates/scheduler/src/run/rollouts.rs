@@ -7,10 +7,8 @@ mod observe;
 mod record;
 mod rejections;
 
-use super::{
-    Controller, agents,
-    in_progress::{self, over},
-};
+use super::{Controller, agents};
+use cell::in_progress::{self, over};
 use client::ApiError;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;

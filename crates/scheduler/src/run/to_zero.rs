@@ -7,8 +7,9 @@
 //!
 //! While nobody knows of visitors, a shop stays as it is.
 
-use super::{Controller, in_progress::assigned_since, queue::Priority, visits::Visits};
+use super::{Controller, queue::Priority};
 use api::{Shop, ShopState, edge::visits::PERIOD, namespace};
+use cell::{Visits, in_progress::assigned_since};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use render::assign::{at_zero, worked};

@@ -7,9 +7,10 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, edge, proof, queue::Priority, state, to_zero};
+use super::{Controller, edge, proof, queue::Priority, to_zero};
 use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
+use cell::Change as ShopChange;
 use client::{Change, Kind, Watch};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource, api::Api, runtime::watcher::Config};
@@ -106,17 +107,17 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         // Its lock is given back before anybody is told.
         let change = controller.lock().shop(shop);
         match change {
-            state::Change::Spec => {
+            ShopChange::Spec => {
                 controller.edge.notify_one();
                 controller.proofs.notify_one();
                 controller.queue.ask(&name, Priority::Urgent);
             }
-            state::Change::Assigned => controller.queue.ask(&name, Priority::Normal),
-            state::Change::Proven => {
+            ShopChange::Assigned => controller.queue.ask(&name, Priority::Normal),
+            ShopChange::Proven => {
                 let concerned = controller.lock().beside(&name);
                 proof::tell(&controller, &concerned);
             }
-            state::Change::Nothing => {}
+            ShopChange::Nothing => {}
         }
     };
     let all = |shops: Vec<Shop>| {
@@ -127,7 +128,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         let changed: Vec<_> = shops
             .into_iter()
             .map(|shop| (name(&shop), state.shop(shop)))
-            .filter(|(_, change)| *change != state::Change::Nothing)
+            .filter(|(_, change)| *change != ShopChange::Nothing)
             .collect();
         drop(state);
         for (name, _) in &changed {

@@ -5,7 +5,9 @@ use api::{
     Identity, ObjectMetaSummary, Truth,
     fixtures::{self, live},
 };
+use cell::edge::programmed;
 use client::KINDS;
+use render::edge::{NAMESPACE, shard_name, shard_of};
 use serde_json::json;
 
 fn now() -> Timestamp {
@@ -161,7 +163,14 @@ fn the_newcomer_to_a_host_is_told_and_the_maps_go_on() {
 fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
     let mut state = fleet();
     pass(&mut state);
-    state.edge.lose("www.a.example");
+    // Somebody deletes it.
+    let kind = KINDS.iter().find(|kind| kind.name == "ConfigMap").unwrap();
+    let name = shard_name(shard_of("www.a.example"));
+    state.edge.forget(&Found {
+        shop: None,
+        identity: kind.identity(Some(NAMESPACE.to_owned()), name),
+        live: live("edge", now()),
+    });
     state.edge.settle(now());
     assert_eq!(
         said_of(&state, "a"),

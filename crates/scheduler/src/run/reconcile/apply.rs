@@ -1,8 +1,9 @@
 //! The fourth stage: writes what has to be written.
 
-use super::{initial_release::release_map, outcome::Outcome, render::Rendered};
+use super::{initial_release::release_map, render::Rendered};
 use crate::run::Controller;
 use api::{Object, Step};
+use cell::Outcome;
 use client::apply::{self, Done, Ownership, Stopped};
 use release::Sha256;
 use std::sync::atomic::Ordering::Relaxed;

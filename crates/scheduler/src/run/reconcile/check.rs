@@ -1,8 +1,9 @@
 //! The third stage: decides what has to be written, unless a check or a guard refuses it.
 
-use super::{outcome::Outcome, render::Rendered, resolve::ResolvedShop};
+use super::{render::Rendered, resolve::ResolvedShop};
 use crate::run::Controller;
 use api::Step;
+use cell::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use plan::{gate, guard::Limit};
 use render::{assign::AssignError, check};

@@ -1,11 +1,12 @@
 //! Why the Job of a migration failed, in the words of its pod: read once, as the pod goes with the
 //! Job.
 
-use crate::run::{Controller, state::Progress};
+use crate::run::Controller;
 use api::{
     namespace,
     symptom::{self, Failure},
 };
+use cell::Progress;
 use client::ApiError;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};

@@ -1,8 +1,9 @@
 //! When visitors are kept out of a shop: from before a breaking migration until every pod is seen
 //! to run what it was made for.
 
-use crate::run::{Controller, agents, migration::Due, state::Pods};
+use crate::run::{Controller, agents};
 use api::{Migrating, Shop};
+use cell::{Pods, migration::Due};
 use release::Migration;
 use render::assign::{self, Resolution};
 

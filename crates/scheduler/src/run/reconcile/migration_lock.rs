@@ -2,12 +2,12 @@
 //! the scheduler takes it before the Job is made and gives it back when the Job is done, and a
 //! person who holds it keeps the Job waiting.
 
-use crate::run::{
-    Controller, State,
-    migration::{Due, MigrationLock},
-    state::Progress,
-};
+use crate::run::Controller;
 use api::{Identity, Shop, namespace};
+use cell::{
+    Progress, State,
+    migration::{Due, MigrationLock},
+};
 use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;

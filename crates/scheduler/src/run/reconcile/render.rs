@@ -3,11 +3,10 @@
 use super::resolve::ResolvedShop;
 use crate::run::{
     Controller,
-    in_progress::InProgress,
-    migration::MigrationLock,
     to_zero::{self, Scaling},
 };
 use api::{Identity, Migrating, Object, ObjectMetaSummary};
+use cell::{in_progress::InProgress, migration::MigrationLock};
 use jiff::Timestamp;
 use render::assign::{self, AssignError, Known, desired};
 use std::{collections::BTreeMap, time::Duration};

@@ -1,8 +1,9 @@
 //! The first stage: looks up everything that the other stages read.
 
 use super::{failure, initial_release, maintenance, maintenance::Maintenance, migration_lock};
-use crate::run::{Controller, migration::Migration, state::Pods};
+use crate::run::Controller;
 use api::{ResolvedRelease, Shop, ShopClass};
+use cell::{Pods, migration::Migration};
 use client::ApiError;
 use jiff::Timestamp;
 use render::assign::{AssignError, Resolution};

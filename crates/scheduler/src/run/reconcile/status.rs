@@ -1,15 +1,12 @@
 //! The last stage: writes the Shop's status, and Events for what needs a person.
 
-use super::{
-    apply::Applied,
-    data, migration_lock,
-    outcome::Outcome,
-    render::Rendered,
-    resolve::ResolvedShop,
+use super::{apply::Applied, migration_lock, render::Rendered, resolve::ResolvedShop};
+use crate::run::{Controller, agents};
+use api::{Condition, Fleet, Shop, ShopStatus, agent_status::PageStatus};
+use cell::{
+    Outcome, State, certificates, data, migration,
     shop_status::{Observed, status},
 };
-use crate::run::{Controller, State, agents, edge::certificates, migration};
-use api::{Condition, Fleet, Shop, ShopStatus, agent_status::PageStatus};
 use client::ApiError;
 use jiff::Timestamp;
 use serde_json::json;
@@ -81,9 +78,15 @@ async fn record(
         let observed = Observed {
             pods: state.pods.get(name).copied(),
             page: page.clone(),
-            data: data::verdicts(resolved, &rendered.known, &state, now),
+            data: data::verdicts(
+                &resolved.resolution(),
+                &resolved.migration,
+                &rendered.known,
+                &state,
+                now,
+            ),
         };
-        let certificates = certificates::of_shop(&shop, &state);
+        let certificates = certificates::of_shop(&shop, &state.certificates);
         (shop, observed, certificates)
     };
     let migrated = rendered.known.migrated;

@@ -1,11 +1,11 @@
 //! What a decision on a rollout is made from.
 
-use crate::run::{
-    Controller, State,
-    in_progress::{self, over, phase},
-    report::Report,
-};
+use crate::run::Controller;
 use api::{Phase, RejectedRelease, ResolvedRelease, Rollout, Shop, closed};
+use cell::{
+    Report, State,
+    in_progress::{self, over, phase},
+};
 use jiff::Timestamp;
 use plan::rollout::{Assigned, Health, View, order};
 use render::assign;

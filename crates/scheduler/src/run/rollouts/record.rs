@@ -1,10 +1,8 @@
 //! What a rollout's status says.
 
-use crate::run::{
-    Controller,
-    conditions::{ConditionSet, Verdict},
-};
+use crate::run::Controller;
 use api::{Phase, Rollout, RolloutStatus, Truth};
+use cell::{ConditionSet, Verdict};
 use client::ApiError;
 use jiff::Timestamp;
 use plan::rollout::Decision;

@@ -1,8 +1,9 @@
 //! What agents rejected, on record in the Shop's status: the pod that said so may be gone when
 //! somebody asks why.
 
-use crate::run::{Controller, queue::Priority, report::Rejection};
+use crate::run::{Controller, queue::Priority};
 use api::{RejectedRelease, ResolvedRelease};
+use cell::Rejection;
 use client::ApiError;
 use jiff::Timestamp;
 use render::assign;

@@ -1,12 +1,8 @@
 //! Deployments, Jobs, CronJobs and routes: also how they are.
 
 use super::{config, follow, replace};
-use crate::run::{
-    Controller, builds,
-    observed::{Observed, Workload},
-    queue::Priority,
-    state::{LAST_BACKUP, Pods, Progress, State, migration},
-};
+use crate::run::{Controller, builds, queue::Priority};
+use cell::{LAST_BACKUP, Observed, Pods, Progress, State, Workload, migration_of};
 use client::{Kind, OURS};
 use kube::api::Api;
 use std::{collections::BTreeSet, sync::Arc};
@@ -151,7 +147,7 @@ fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
                     .insert(name.to_owned(), progress)
                     != Some(progress);
             }
-            let Some(sequence) = migration(name) else {
+            let Some(sequence) = migration_of(name) else {
                 return false;
             };
             state

@@ -1,6 +1,6 @@
 //! What a Shop's status says of the proofs of its domains.
 
-use crate::run::{State, conditions::Verdict};
+use crate::{conditions::Verdict, state::State};
 use api::{Shop, Truth, proof};
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 const NAMED: usize = 3;
 
 /// Whether DNS names the shop for each of its hosts; `None` if its class does not ask.
-pub(in crate::run) fn proven(shop: &Shop, state: &State) -> Option<Verdict> {
+pub fn proven(shop: &Shop, state: &State) -> Option<Verdict> {
     let class = state.fleet.classes.get(&shop.spec.class)?;
     class.spec.domain_proof.as_ref()?;
     let name = shop.metadata.name.as_deref().unwrap_or_default();
@@ -54,7 +54,7 @@ pub(in crate::run) fn proven(shop: &Shop, state: &State) -> Option<Verdict> {
 }
 
 /// Why a host of the shop gets no traffic, if one does not.
-pub(in crate::run) fn withheld(shop: &Shop, state: &State) -> Option<Verdict> {
+pub fn withheld(shop: &Shop, state: &State) -> Option<Verdict> {
     let name = shop.metadata.name.as_deref().unwrap_or_default();
     let withheld = state.claims.withheld(name);
     let told: Vec<_> = withheld.iter().map(ToString::to_string).collect();

@@ -1,13 +1,18 @@
 //! What a Shop's status says of its data: whether the database is where its release needs it, and
 //! whether its backup is fresh.
 
-use super::resolve::ResolvedShop;
-use crate::run::{
-    State, conditions::Verdict, edge, migration::MigrationLock, proof, state::Progress,
+use crate::{
+    certificates,
+    conditions::Verdict,
+    edge,
+    migration::{Migration, MigrationLock},
+    observed::Progress,
+    proof,
+    state::State,
 };
 use api::{BackupSchedule, Shop, ShopState, Truth, namespace, symptom::Failure};
 use jiff::{SignedDuration, Timestamp};
-use render::assign::{self, Known};
+use render::assign::{self, Known, Resolution};
 
 /// How old a nightly backup may be: a day, its two hours, and the two that a night is longer or
 /// shorter by in spring and autumn.
@@ -15,7 +20,7 @@ const DAILY: SignedDuration = SignedDuration::from_hours(28);
 /// The same for a weekly one.
 const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
 /// Conditions that are made here; what others wrote is theirs.
-pub(super) const KINDS: [&str; 5] = [
+pub const KINDS: [&str; 5] = [
     "RoutesProgrammed",
     "DomainsProven",
     "CertificatesValid",
@@ -24,18 +29,20 @@ pub(super) const KINDS: [&str; 5] = [
 ];
 
 /// The verdicts that apply to the shop, by condition.
-pub(super) fn verdicts(
-    resolved: &ResolvedShop,
+#[must_use]
+pub fn verdicts(
+    resolution: &Resolution<'_>,
+    migration: &Migration,
     known: &Known,
     state: &State,
     now: Timestamp,
 ) -> Vec<(&'static str, Verdict)> {
     let found = [
-        edge::programmed(&resolved.shop, state),
-        proof::proven(&resolved.shop, state),
-        edge::certificates::valid(&resolved.shop, state, now),
-        database(resolved, known),
-        backup(&resolved.shop, state, now),
+        edge::programmed(resolution.shop, state),
+        proof::proven(resolution.shop, state),
+        certificates::valid(resolution.shop, &state.certificates, now),
+        database(resolution, migration, known),
+        backup(resolution.shop, state, now),
     ];
     KINDS
         .into_iter()
@@ -48,13 +55,12 @@ fn name(shop: &Shop) -> &str {
     shop.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn database(resolved: &ResolvedShop, known: &Known) -> Option<Verdict> {
-    let (resolution, migration) = (resolved.resolution(), &resolved.migration);
+fn database(resolution: &Resolution<'_>, migration: &Migration, known: &Known) -> Option<Verdict> {
     let sequence = resolution
         .release()
         .filter(|_| resolution.migrates())?
         .sequence;
-    let namespace = namespace(&resolved.name);
+    let namespace = namespace(resolution.name);
     let changes = format!("sequence {sequence} changes the database");
     if known.migrated.is_some_and(|migrated| migrated >= sequence) {
         return Some(if known.closed {
@@ -71,7 +77,7 @@ fn database(resolved: &ResolvedShop, known: &Known) -> Option<Verdict> {
             format!(
                 "Job {namespace}/release-{sequence} failed{}; look at its log, then delete it to \
                  try again",
-                failure(&resolved.shop, migration.failure.as_ref())
+                failure(resolution.shop, migration.failure.as_ref())
             ),
         ),
         (None, MigrationLock::Theirs(holder)) => Verdict::no(

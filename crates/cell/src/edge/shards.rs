@@ -2,7 +2,6 @@
 //! that was made.
 
 use super::Problem;
-use crate::run::Controller;
 use api::{Identity, Object, ObjectMetaSummary};
 use client::{Found, Kind};
 use jiff::Timestamp;
@@ -12,15 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A shard that should be there.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub struct Wanted {
     digest: Sha256,
     /// Since when it is not, where it is not.
-    pub(super) differs: Option<Timestamp>,
+    pub differs: Option<Timestamp>,
 }
 
 /// What was found of one shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::run) enum Programmed {
+pub enum Programmed {
     /// Its lines are in the maps.
     Yes,
     /// They are not, why in one word, and in a sentence.
@@ -29,55 +28,86 @@ pub(in crate::run) enum Programmed {
 
 /// What is known of the maps.
 #[derive(Debug, Default)]
-pub(crate) struct Edge {
+pub struct Edge {
     /// Shards in the cluster, by name.
     live: BTreeMap<String, ObjectMetaSummary>,
     /// Versions that we wrote: a ConfigMap has no generation by which to tell that somebody
     /// changed it.
     ours: BTreeMap<String, String>,
     /// Shards as they should be, by name; none before the first pass.
-    pub(super) wanted: BTreeMap<String, Wanted>,
+    pub wanted: BTreeMap<String, Wanted>,
     /// What they were made of: a shop that left the registry keeps its lines until it is taken
     /// down.
     sites: BTreeMap<String, Site>,
     /// Shops of which it was known once whether they have a part in the maps.
     seen: BTreeSet<String>,
     /// Shops of which it was said last whether visitors get to them.
-    pub(super) programmed: BTreeMap<String, Programmed>,
+    pub programmed: BTreeMap<String, Programmed>,
     /// Why the maps stay as they are, where they do.
-    pub(crate) problem: Option<Problem>,
+    pub problem: Option<Problem>,
 }
 
 impl Edge {
+    /// Takes in an object that is watched, where it is a shard; says whether that is news.
+    pub fn take(&mut self, object: &Found) -> bool {
+        let Some(name) = shard(&object.identity) else {
+            return false;
+        };
+        let old = self.live.insert(name.to_owned(), object.live.clone());
+        old.is_none_or(|old| old.version != object.live.version)
+    }
+
+    /// The same for a list that came whole.
+    pub fn list(&mut self, kind: &Kind, objects: &[Found]) -> bool {
+        if kind.name != "ConfigMap" {
+            return false;
+        }
+        self.live.clear();
+        let news = objects.iter().filter(|object| self.take(object));
+        news.count() > 0
+    }
+
+    /// The same for an object that is gone.
+    pub fn forget(&mut self, object: &Found) -> bool {
+        let Some(name) = shard(&object.identity) else {
+            return false;
+        };
+        self.live.remove(name);
+        true
+    }
+
     /// Whether there is nothing of the maps in the cluster, and nothing that should be.
-    pub(super) fn unused(&self) -> bool {
+    #[must_use]
+    pub fn unused(&self) -> bool {
         self.live.is_empty() && self.wanted.is_empty()
     }
 
     /// The site of a shop that the maps were made of last.
-    pub(super) fn site(&self, shop: &str) -> Option<&Site> {
+    #[must_use]
+    pub fn site(&self, shop: &str) -> Option<&Site> {
         self.sites.get(shop)
     }
 
     /// Whether it was known once that a shop has, or has not, a part in the maps.
-    pub(super) fn saw(&self, shop: &str) -> bool {
+    #[must_use]
+    pub fn saw(&self, shop: &str) -> bool {
         self.seen.contains(shop)
     }
 
     /// Takes in a shop of which that is known.
-    pub(super) fn see(&mut self, shop: &str) {
+    pub fn see(&mut self, shop: &str) {
         if !self.seen.contains(shop) {
             self.seen.insert(shop.to_owned());
         }
     }
 
     /// Sites that the maps were made of last.
-    pub(super) fn shops(&self) -> impl Iterator<Item = (&String, &Site)> {
+    pub fn shops(&self) -> impl Iterator<Item = (&String, &Site)> {
         self.sites.iter()
     }
 
     /// Takes in how the shards should be.
-    pub(super) fn want(&mut self, sites: BTreeMap<String, Site>, shards: &[Object]) {
+    pub fn want(&mut self, sites: BTreeMap<String, Site>, shards: &[Object]) {
         self.sites = sites;
         let old = std::mem::take(&mut self.wanted);
         let wanted = |shard: &Object| {
@@ -94,11 +124,12 @@ impl Edge {
     }
 
     /// Whether the cluster has this shard, as we wrote it.
-    pub(super) fn holds(&self, shard: &Object) -> bool {
+    #[must_use]
+    pub fn holds(&self, shard: &Object) -> bool {
         self.has(&shard.identity().name, shard.digest())
     }
 
-    pub(super) fn has(&self, name: &str, digest: Sha256) -> bool {
+    fn has(&self, name: &str, digest: Sha256) -> bool {
         let Some(live) = self.live.get(name) else {
             return false;
         };
@@ -106,7 +137,7 @@ impl Edge {
     }
 
     /// What we wrote.
-    pub(super) fn wrote(&mut self, written: Vec<(Identity, ObjectMetaSummary)>) {
+    pub fn wrote(&mut self, written: Vec<(Identity, ObjectMetaSummary)>) {
         for (identity, live) in written {
             self.ours
                 .insert(identity.name.clone(), live.version.clone());
@@ -114,14 +145,8 @@ impl Edge {
         }
     }
 
-    /// Somebody deletes the shard of a host.
-    #[cfg(test)]
-    pub(super) fn lose(&mut self, host: &str) {
-        self.live.remove(&shard_name(render::edge::shard_of(host)));
-    }
-
     /// Since when each shard is not as it should be.
-    pub(super) fn compare(&mut self, now: Timestamp) {
+    pub fn compare(&mut self, now: Timestamp) {
         let mut wanted = std::mem::take(&mut self.wanted);
         for (name, shard) in &mut wanted {
             shard.differs = if self.has(name, shard.digest) {
@@ -139,37 +164,4 @@ fn shard(identity: &Identity) -> Option<&str> {
     let there = identity.kind == "ConfigMap" && identity.namespace.as_deref() == Some(NAMESPACE);
     (there && (0..SHARDS).any(|number| shard_name(number) == identity.name))
         .then_some(&identity.name)
-}
-
-/// Takes in an object that is watched, where it is a shard.
-pub(in crate::run) fn took(controller: &Controller, object: &Found) {
-    let Some(name) = shard(&object.identity) else {
-        return;
-    };
-    let old = controller
-        .lock()
-        .edge
-        .live
-        .insert(name.to_owned(), object.live.clone());
-    if old.is_none_or(|old| old.version != object.live.version) {
-        controller.edge.notify_one();
-    }
-}
-
-/// The same for a list that came whole.
-pub(in crate::run) fn listed(controller: &Controller, kind: &Kind, objects: &[Found]) {
-    if kind.name == "ConfigMap" {
-        controller.lock().edge.live.clear();
-        for object in objects {
-            took(controller, object);
-        }
-    }
-}
-
-/// The same for an object that is gone.
-pub(in crate::run) fn gone(controller: &Controller, object: &Found) {
-    if let Some(name) = shard(&object.identity) {
-        controller.lock().edge.live.remove(name);
-        controller.edge.notify_one();
-    }
 }

@@ -2,9 +2,9 @@
 
 use super::{
     Edge, Problem,
-    state::{Programmed, Wanted},
+    shards::{Programmed, Wanted},
 };
-use crate::run::{State, conditions::Verdict, proof};
+use crate::{conditions::Verdict, proof, state::State};
 use api::{Shop, Truth};
 use jiff::{SignedDuration, Timestamp};
 use render::{
@@ -20,7 +20,7 @@ const LATE: SignedDuration = SignedDuration::from_mins(1);
 
 impl Edge {
     /// Looks at every shop anew; gives those of which something else is true now.
-    pub(super) fn settle(&mut self, now: Timestamp) -> BTreeSet<String> {
+    pub fn settle(&mut self, now: Timestamp) -> BTreeSet<String> {
         self.compare(now);
         let new: BTreeMap<_, _> = self
             .shops()
@@ -72,7 +72,8 @@ const REASONS: [&str; 6] = [
 ];
 
 /// Whether visitors get to the shop, as far as anybody said so; `None` where it has no route.
-pub(in crate::run) fn programmed(shop: &Shop, state: &State) -> Option<Verdict> {
+#[must_use]
+pub fn programmed(shop: &Shop, state: &State) -> Option<Verdict> {
     let class = state.fleet.classes.get(&shop.spec.class)?;
     match Site::of(shop, class) {
         // While nobody can tell, what was said before stays: a restart would write every status

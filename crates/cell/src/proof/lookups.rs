@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Lookups at once. A host whose name servers are silent takes 10 s.
-pub(super) const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 256;
 /// How many of them are of hosts that failed before, or for which nobody waits: the other half of
 /// the places is for hosts that were never looked up.
 const AGAIN: usize = AT_ONCE / 2;
@@ -25,7 +25,7 @@ const START: u32 = 3600;
 
 /// What DNS says of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     /// The shops that its records name; none if there is no such record.
     Named(BTreeSet<String>),
     /// Nobody answered, and why.
@@ -34,7 +34,7 @@ pub(super) enum Answer {
 
 /// A host of which somebody wants to know whose it is.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// The shops that name it, with the generations of their specs.
     shops: BTreeMap<String, i64>,
     /// How many of them it is proven for.
@@ -46,7 +46,7 @@ pub(super) struct Wanted {
 }
 
 /// Hosts that need a proof, of shops of which `leads` is true.
-pub(super) fn wanted(
+pub fn wanted(
     fleet: &Fleet,
     claims: &Claims,
     leads: impl Fn(&str) -> bool,
@@ -82,12 +82,12 @@ struct Lookup {
 
 /// What is known of all hosts that need a proof.
 #[derive(Debug, Default)]
-pub(crate) struct Lookups(BTreeMap<String, Lookup>);
+pub struct Lookups(BTreeMap<String, Lookup>);
 
 impl Lookups {
     /// Takes in which hosts are wanted. Gives those that are looked up now, and when the next one
     /// is due.
-    pub(super) fn due(
+    pub fn due(
         &mut self,
         wanted: BTreeMap<String, Wanted>,
         now: Timestamp,
@@ -153,7 +153,7 @@ impl Lookups {
     }
 
     /// Takes in what DNS says of a host; says whether that is another answer than before.
-    pub(super) fn answered(&mut self, host: &str, answer: Answer, now: Timestamp) -> bool {
+    pub fn answered(&mut self, host: &str, answer: Answer, now: Timestamp) -> bool {
         let Some(lookup) = self.0.get_mut(host) else {
             return false;
         };
@@ -184,7 +184,7 @@ impl Lookups {
     /// The hosts of those that a shop needs a proof for which are proven, if `old` were. A proof is
     /// lost only by another shop's: a record that vanishes, or name servers that do not answer,
     /// take nothing from anybody.
-    pub(super) fn proven<'a>(
+    pub fn proven<'a>(
         &self,
         shop: &str,
         needed: impl Iterator<Item = &'a str>,
@@ -208,7 +208,8 @@ impl Lookups {
     }
 
     /// Why nobody could say whose a host is, if that is so.
-    pub(super) fn unanswered(&self, host: &str) -> Option<&str> {
+    #[must_use]
+    pub fn unanswered(&self, host: &str) -> Option<&str> {
         match self.0.get(host)?.answer.as_ref()? {
             Answer::Unknown(why) => Some(why),
             Answer::Named(_) => None,
@@ -216,7 +217,8 @@ impl Lookups {
     }
 
     /// Whether the record of a proven host is gone.
-    pub(super) fn gone(&self, host: &str, shop: &str) -> bool {
+    #[must_use]
+    pub fn gone(&self, host: &str, shop: &str) -> bool {
         let answer = self.0.get(host).and_then(|lookup| lookup.answer.as_ref());
         matches!(answer, Some(Answer::Named(named)) if !named.contains(shop))
     }

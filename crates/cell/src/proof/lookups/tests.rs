@@ -1,7 +1,7 @@
 //! When hosts are looked up, and what becomes of proofs.
 
 use super::*;
-use crate::run::State;
+use crate::State;
 use api::fixtures;
 use jiff::SignedDuration;
 use serde_json::json;

@@ -1,7 +1,6 @@
 //! Deployments, Jobs, CronJobs and routes as they are watched: metadata and a few numbers, without
-//! the pod template, which is most of them.
+//! the pod template, which is most of them; and what is kept of that.
 
-use super::state::Route;
 use api::Truth;
 use client::{Found, Kind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -12,17 +11,57 @@ use kube::{
 use serde::{Deserialize, de::IgnoredAny};
 use std::borrow::Cow;
 
+/// Begins the name of such a Job; its day follows, so that a failed one is tried again.
+pub const LAST_BACKUP: &str = "last-backup-";
+
+/// Pods of a Deployment, and how its last rolling update goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// Pods that are asked for.
+    pub wanted: u32,
+    /// Pods that serve.
+    pub ready: u32,
+    /// Pods of the newest template.
+    pub updated: u32,
+    /// Whether the controller has seen the newest template.
+    pub current: bool,
+}
+
+/// The state of a Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is running, or waits for a pod.
+    Runs,
+    /// It succeeded.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+/// What the controller of an Ingress or HTTPRoute said about it; nothing while that is `Unknown`.
+pub type Route = (Truth, String);
+
+/// The sequence of a migration Job.
+#[must_use]
+pub fn migration_of(job: &str) -> Option<u64> {
+    job.strip_prefix("release-")?.parse().ok()
+}
+
 /// A workload, as it is held.
 #[derive(Debug)]
-pub(crate) struct Workload {
-    pub(crate) found: Found,
-    pub(crate) spec: Spec,
-    pub(crate) status: Status,
+pub struct Workload {
+    /// What it is, and its metadata.
+    pub found: Found,
+    /// What is wanted of it.
+    pub spec: Spec,
+    /// How it is.
+    pub status: Status,
 }
 
 impl Workload {
     /// Nothing for an object without a name.
-    pub(crate) fn new(kind: &Kind, object: Observed) -> Option<Self> {
+    #[must_use]
+    pub fn new(kind: &Kind, object: Observed) -> Option<Self> {
         Some(Self {
             found: Found::new(kind, object.metadata)?,
             spec: object.spec,
@@ -33,7 +72,7 @@ impl Workload {
 
 /// A workload, as it comes.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Observed {
+pub struct Observed {
     #[serde(default)]
     metadata: ObjectMeta,
     #[serde(default)]
@@ -44,30 +83,30 @@ pub(crate) struct Observed {
 
 /// What is wanted of it.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Spec {
-    pub(crate) replicas: Option<u32>,
+pub struct Spec {
+    pub replicas: Option<u32>,
 }
 
 /// How it is.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Status {
-    pub(crate) observed_generation: i64,
-    pub(crate) replicas: u32,
-    pub(crate) ready_replicas: u32,
-    pub(crate) updated_replicas: u32,
-    pub(crate) conditions: Vec<Ended>,
+pub struct Status {
+    pub observed_generation: i64,
+    pub replicas: u32,
+    pub ready_replicas: u32,
+    pub updated_replicas: u32,
+    pub conditions: Vec<Ended>,
     /// Of a CronJob.
-    pub(crate) last_successful_time: Option<Time>,
+    pub last_successful_time: Option<Time>,
     /// Of an Ingress.
-    pub(crate) load_balancer: LoadBalancer,
+    pub load_balancer: LoadBalancer,
     /// Of an HTTPRoute: what each Gateway says of it.
-    pub(crate) parents: Vec<Parent>,
+    pub parents: Vec<Parent>,
 }
 
 impl Status {
     /// Whether visitors' requests take this route, as far as its controller has said so.
-    pub(crate) fn route(&self) -> Route {
+    pub fn route(&self) -> Route {
         if !self.load_balancer.ingress.is_empty() {
             return (Truth::True, String::new());
         }
@@ -89,23 +128,23 @@ impl Status {
 /// Addresses of an Ingress.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct LoadBalancer {
+pub struct LoadBalancer {
     ingress: Vec<IgnoredAny>,
 }
 
 /// What a Gateway says of an HTTPRoute.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Parent {
+pub struct Parent {
     conditions: Vec<Ended>,
 }
 
 /// A condition, as far as it matters.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Ended {
+pub struct Ended {
     #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) status: String,
+    pub kind: String,
+    pub status: String,
     #[serde(default)]
     message: String,
 }

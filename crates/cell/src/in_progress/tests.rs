@@ -1,7 +1,7 @@
 //! Which shops are between two releases, and how each is.
 
 use super::*;
-use crate::run::state::Pods;
+use crate::observed::Pods;
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -1,26 +1,26 @@
 //! Where a shop's database is, and which migration it needs. Pure.
 
-use super::state::Progress;
+use crate::observed::Progress;
 use api::{Shop, symptom::Failure};
 use release::Sequence;
 use render::assign::Resolution;
 use std::collections::BTreeMap;
 
 /// The migration Jobs of one shop, by sequence.
-pub(super) type Jobs = BTreeMap<u64, Progress>;
+pub type Jobs = BTreeMap<u64, Progress>;
 
 /// A migration that has to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Due {
+pub struct Due {
     /// Of this release.
-    pub(super) sequence: Sequence,
+    pub sequence: Sequence,
     /// Whether its Job is there already.
-    pub(super) begun: bool,
+    pub begun: bool,
 }
 
 /// Who may change the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum MigrationLock {
+pub enum MigrationLock {
     /// We may, or there is nothing to change.
     Ours,
     /// We hold the Lease, and pods of cron are still ending.
@@ -35,22 +35,23 @@ pub(super) enum MigrationLock {
 
 /// What is known of the migration of the release that a shop is assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Migration {
+pub struct Migration {
     /// The sequence up to which the database is migrated.
-    pub(super) migrated: Option<Sequence>,
+    pub migrated: Option<Sequence>,
     /// What has to run, if the database is not there yet.
-    pub(super) due: Option<Due>,
+    pub due: Option<Due>,
     /// How the Job of the assigned release goes, if there is one.
-    pub(super) job: Option<Progress>,
+    pub job: Option<Progress>,
     /// Why that Job failed, if its pod said so.
-    pub(super) failure: Option<Failure>,
+    pub failure: Option<Failure>,
     /// Who may change the database.
-    pub(super) lock: MigrationLock,
+    pub lock: MigrationLock,
 }
 
 impl Migration {
     /// What the Jobs of the shop say; nobody has asked for its lock yet.
-    pub(super) fn new(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Self {
+    #[must_use]
+    pub fn new(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Self {
         let release = resolution.release();
         Self {
             migrated: migrated(resolution.shop, jobs),
@@ -63,7 +64,8 @@ impl Migration {
 }
 
 /// The migration of the release that a shop is assigned, if its database is not there yet.
-pub(super) fn due(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Option<Due> {
+#[must_use]
+pub fn due(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Option<Due> {
     let release = resolution.release()?;
     let migrated = migrated(resolution.shop, jobs);
     if !resolution.migrates() || migrated.is_some_and(|migrated| migrated >= release.sequence) {
@@ -88,7 +90,8 @@ fn migrated(shop: &Shop, jobs: Option<&Jobs>) -> Option<Sequence> {
 }
 
 /// The sequence up to which the shop's status says that its database is migrated.
-pub(super) fn recorded(shop: &Shop) -> Option<Sequence> {
+#[must_use]
+pub fn recorded(shop: &Shop) -> Option<Sequence> {
     let recorded = shop.status.as_ref().and_then(|status| status.migrated)?;
     u64::try_from(recorded)
         .ok()

@@ -14,7 +14,7 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(25);
 
 /// What replicas of the edge reported.
 #[derive(Debug, Default)]
-pub(crate) struct Visits {
+pub struct Visits {
     /// The last report of each replica, and when it came, by this process's clock.
     replicas: BTreeMap<String, (Report, Timestamp)>,
     /// The last visitor of each shop, by namespace.
@@ -26,7 +26,7 @@ pub(crate) struct Visits {
 impl Visits {
     /// Takes in what the ConfigMap says now of these shops; whoever can write it fills no memory with
     /// others.
-    pub(super) fn take(
+    pub fn take(
         &mut self,
         data: &BTreeMap<String, String>,
         shops: &BTreeSet<String>,
@@ -76,7 +76,8 @@ impl Visits {
     }
 
     /// Since when a shop had no visitor, if that is known.
-    pub(super) fn quiet_since(&self, namespace: &str, now: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn quiet_since(&self, namespace: &str, now: Timestamp) -> Option<Timestamp> {
         let since = self.since.filter(|_| self.complete(now))?;
         Some(
             self.last
@@ -86,7 +87,8 @@ impl Visits {
     }
 
     /// When the last visitor of a shop came, if one is remembered.
-    pub(super) fn last(&self, namespace: &str) -> Option<Timestamp> {
+    #[must_use]
+    pub fn last(&self, namespace: &str) -> Option<Timestamp> {
         self.last.get(namespace).copied()
     }
 }

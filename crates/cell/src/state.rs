@@ -1,113 +1,87 @@
-//! What the scheduler knows of the cluster. It is kept small, because it is in memory for every
+//! What is known of the cluster. It is kept small, because it is in memory for every
 //! shop.
 
+use crate::observed::{LAST_BACKUP, Pods, Progress, Route, migration_of};
 use api::{
     Fleet, Identity, ObjectMetaSummary, Release, ReleaseStatus, ResolvedRelease, Rollout, Shop,
-    ShopClass, Truth, claims::Claims, symptom::Failure,
+    ShopClass, claims::Claims, symptom::Failure,
 };
 use client::Kind;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Begins the name of such a Job; its day follows, so that a failed one is tried again.
-pub(super) const LAST_BACKUP: &str = "last-backup-";
-
 /// An object of the cluster, and its drift token when we wrote it last, or first saw it.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
-    pub(crate) live: ObjectMetaSummary,
-    pub(crate) ours: Option<i64>,
+pub struct Record {
+    /// How it is in the cluster.
+    pub live: ObjectMetaSummary,
+    /// Its token then.
+    pub ours: Option<i64>,
 }
 
-/// Pods of a Deployment, and how its last rolling update goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Pods {
-    pub(crate) wanted: u32,
-    pub(crate) ready: u32,
-    /// Pods of the newest template.
-    pub(crate) updated: u32,
-    /// Whether the controller has seen the newest template.
-    pub(crate) current: bool,
-}
-
-/// The state of a Job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// It is running, or waits for a pod.
-    Runs,
-    /// It succeeded.
-    Done,
-    /// It failed.
-    Failed,
-}
-
-/// What the controller of an Ingress or HTTPRoute said about it; nothing while that is `Unknown`.
-pub(crate) type Route = (Truth, String);
-
-/// The sequence of a migration Job.
-pub(crate) fn migration(job: &str) -> Option<u64> {
-    job.strip_prefix("release-")?.parse().ok()
-}
-
-/// Everything that the scheduler knows.
+/// Everything that is known.
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) fleet: Fleet,
+pub struct State {
+    /// The registry.
+    pub fleet: Fleet,
     /// What its shops claim for themselves.
-    pub(crate) claims: Claims,
+    pub claims: Claims,
     /// Releases whose envelope cannot be read, and why.
-    pub(crate) unreadable: BTreeMap<String, String>,
-    pub(crate) world: HashMap<String, BTreeMap<Identity, Record>>,
+    pub unreadable: BTreeMap<String, String>,
+    /// Objects of the cluster, by shop.
+    pub world: HashMap<String, BTreeMap<Identity, Record>>,
     /// Deployments `web`, by shop.
-    pub(crate) pods: HashMap<String, Pods>,
+    pub pods: HashMap<String, Pods>,
     /// Shops whose Deployment `cron` wants pods, or has them.
-    pub(crate) crons: BTreeSet<String>,
+    pub crons: BTreeSet<String>,
     /// Migration Jobs by shop and sequence.
-    pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
+    pub migrations: HashMap<String, BTreeMap<u64, Progress>>,
     /// Why the migration of a sequence failed, by shop; nothing if its pod was gone.
-    pub(crate) failures: HashMap<String, (u64, Option<Failure>)>,
+    pub failures: HashMap<String, (u64, Option<Failure>)>,
     /// When each shop's CronJob `backup` last succeeded, if there is one.
-    pub(crate) backups: HashMap<String, Option<Timestamp>>,
+    pub backups: HashMap<String, Option<Timestamp>>,
     /// Jobs of last backups, of shops that are about to be taken down.
-    pub(crate) last_backups: HashMap<String, BTreeMap<String, Progress>>,
+    pub last_backups: HashMap<String, BTreeMap<String, Progress>>,
     /// Shops that have objects and no Shop, and since when.
-    pub(crate) missing: BTreeMap<String, Timestamp>,
+    pub missing: BTreeMap<String, Timestamp>,
     /// Whether one of them came back since they were noted.
-    pub(crate) came_back: bool,
+    pub came_back: bool,
     /// Shops that are being taken down: one whose objects go in several attempts counts once.
-    pub(crate) leaving: BTreeSet<String>,
+    pub leaving: BTreeSet<String>,
     /// Times at which shops were taken down.
-    pub(crate) removed: Vec<Timestamp>,
+    pub removed: Vec<Timestamp>,
     /// Why everything is halted, if it is.
-    pub(crate) halted: Option<String>,
+    pub halted: Option<String>,
     /// The kinds that are not read yet.
-    pub(crate) unread: BTreeSet<&'static str>,
+    pub unread: BTreeSet<&'static str>,
     /// How often fields were taken from other managers, by object.
-    pub(crate) taken: HashMap<Identity, u32>,
+    pub taken: HashMap<Identity, u32>,
     /// What the status of each Release says.
-    pub(crate) release_statuses: BTreeMap<String, ReleaseStatus>,
+    pub release_statuses: BTreeMap<String, ReleaseStatus>,
     /// Jobs that build.
-    pub(crate) builds: BTreeMap<String, Progress>,
+    pub builds: BTreeMap<String, Progress>,
     /// What was said of each shop's Ingress or `HTTPRoutes`, by name.
-    pub(crate) routes: HashMap<String, BTreeMap<String, Route>>,
+    pub routes: HashMap<String, BTreeMap<String, Route>>,
     /// The maps of the edge.
-    pub(crate) edge: super::edge::Edge,
+    pub edge: crate::edge::Edge,
     /// What is remembered of hosts' certificates.
-    pub(crate) certificates: super::edge::certificates::Certificates,
+    pub certificates: crate::certificates::Certificates,
     /// What DNS says of hosts that need a proof.
-    pub(crate) proofs: super::proof::Lookups,
+    pub proofs: crate::proof::Lookups,
     /// Who visits shops that may be scaled to zero.
-    pub(crate) visits: super::visits::Visits,
+    pub visits: crate::visits::Visits,
 }
 
 impl State {
     /// Whether everything was read at least once.
-    pub(crate) fn complete(&self) -> bool {
+    #[must_use]
+    pub fn complete(&self) -> bool {
         self.unread.is_empty()
     }
 
     /// Objects of a shop, without our own notes.
-    pub(crate) fn live(&self, shop: &str) -> BTreeMap<Identity, ObjectMetaSummary> {
+    #[must_use]
+    pub fn live(&self, shop: &str) -> BTreeMap<Identity, ObjectMetaSummary> {
         self.world
             .get(shop)
             .map(|objects| {
@@ -120,7 +94,7 @@ impl State {
     }
 
     /// Takes in an object that a watch reported, and returns whether its shop has to reconcile.
-    pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: ObjectMetaSummary) -> bool {
+    pub fn see(&mut self, shop: &str, identity: Identity, live: ObjectMetaSummary) -> bool {
         let old = self
             .world
             .get(shop)
@@ -149,7 +123,7 @@ impl State {
     }
 
     /// What we wrote ourselves.
-    pub(crate) fn wrote(
+    pub fn wrote(
         &mut self,
         shop: &str,
         written: Vec<(Identity, ObjectMetaSummary)>,
@@ -159,7 +133,7 @@ impl State {
         for (identity, live) in written {
             // Before its watch tells: others count how many run.
             if let Some(sequence) = (identity.kind == "Job")
-                .then(|| migration(&identity.name))
+                .then(|| migration_of(&identity.name))
                 .flatten()
             {
                 self.migrations
@@ -177,7 +151,7 @@ impl State {
     }
 
     /// An object is gone.
-    pub(crate) fn gone(&mut self, shop: &str, identity: &Identity) {
+    pub fn gone(&mut self, shop: &str, identity: &Identity) {
         if let Some(objects) = self.world.get_mut(shop) {
             objects.remove(identity);
             if objects.is_empty() {
@@ -187,7 +161,7 @@ impl State {
     }
 
     /// A list of a kind came whole: what is not in it is gone. Gives the shops that it changed.
-    pub(crate) fn replace(
+    pub fn replace(
         &mut self,
         kind: &Kind,
         listed: Vec<(String, Identity, ObjectMetaSummary)>,
@@ -215,7 +189,7 @@ impl State {
     }
 
     /// A list of a kind of workloads came whole, as shops and names: others are forgotten.
-    pub(crate) fn forget(&mut self, kind: &str, listed: &HashSet<(String, String)>) {
+    pub fn forget(&mut self, kind: &str, listed: &HashSet<(String, String)>) {
         let there = |shop: &str, name: &str| listed.contains(&(shop.to_owned(), name.to_owned()));
         match kind {
             "Deployment" => {
@@ -236,12 +210,12 @@ impl State {
     }
 
     /// A Job is gone: what it did is no longer known from it.
-    pub(crate) fn forget_job(&mut self, shop: &str, name: &str) {
+    pub fn forget_job(&mut self, shop: &str, name: &str) {
         if name.starts_with(LAST_BACKUP) {
             self.last_backups
                 .get_mut(shop)
                 .map(|jobs| jobs.remove(name));
-        } else if let Some(sequence) = migration(name) {
+        } else if let Some(sequence) = migration_of(name) {
             self.migrations
                 .get_mut(shop)
                 .map(|jobs| jobs.remove(&sequence));
@@ -250,7 +224,7 @@ impl State {
     }
 
     /// Takes a Shop in, and distinguishes a person's change from our own write of the status.
-    pub(crate) fn shop(&mut self, shop: Shop) -> Change {
+    pub fn shop(&mut self, shop: Shop) -> Change {
         let name = shop.metadata.name.clone().unwrap_or_default();
         self.came_back |= self.missing.remove(&name).is_some();
         let old = self.fleet.shops.insert(name.clone(), shop);
@@ -279,7 +253,8 @@ impl State {
         }
     }
 
-    pub(crate) fn class(&mut self, class: ShopClass) -> bool {
+    /// Takes a class in, and says whether its spec is another one.
+    pub fn class(&mut self, class: ShopClass) -> bool {
         let name = class.metadata.name.clone().unwrap_or_default();
         let old = self.fleet.classes.insert(name.clone(), class);
         let changed = old.is_none_or(|old| old.spec != self.fleet.classes[&name].spec);
@@ -302,13 +277,13 @@ impl State {
     }
 
     /// A Shop is gone.
-    pub(crate) fn left(&mut self, name: &str) {
+    pub fn left(&mut self, name: &str) {
         self.fleet.shops.remove(name);
         self.claims.forget(name);
     }
 
     /// A list of Shops came whole: what is not in it is gone.
-    pub(crate) fn only(&mut self, present: &BTreeSet<String>) {
+    pub fn only(&mut self, present: &BTreeSet<String>) {
         let gone: Vec<_> = self
             .fleet
             .shops
@@ -322,14 +297,14 @@ impl State {
     }
 
     /// A class is gone.
-    pub(crate) fn class_left(&mut self, name: &str) {
+    pub fn class_left(&mut self, name: &str) {
         if self.fleet.classes.remove(name).is_some() {
             self.claimed_anew(name);
         }
     }
 
     /// Takes a Release in, and returns whether it differs from the one before.
-    pub(crate) fn release(&mut self, release: &Release) -> bool {
+    pub fn release(&mut self, release: &Release) -> bool {
         let name = release.metadata.name.clone().unwrap_or_default();
         self.release_statuses
             .insert(name.clone(), release.status.clone().unwrap_or_default());
@@ -348,7 +323,8 @@ impl State {
         }
     }
 
-    pub(crate) fn rollout(&mut self, rollout: Rollout) {
+    /// Takes a rollout in.
+    pub fn rollout(&mut self, rollout: Rollout) {
         self.fleet
             .rollouts
             .insert(rollout.metadata.name.clone().unwrap_or_default(), rollout);
@@ -357,7 +333,7 @@ impl State {
     /// Notes which shops have objects and are not in the registry, and since when. If one came
     /// back, the waiting time of all starts again: whoever repairs a registry puts its shops back
     /// one by one, and the last few, which are within the limit, must not be taken down meanwhile.
-    pub(crate) fn note_missing(&mut self, now: Timestamp) {
+    pub fn note_missing(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.came_back) {
             self.missing.clear();
         }
@@ -378,14 +354,15 @@ impl State {
     }
 
     /// Every shop that is known, from the registry or from its objects.
-    pub(crate) fn shops(&self) -> Vec<String> {
+    #[must_use]
+    pub fn shops(&self) -> Vec<String> {
         self.fleet.shops.keys().cloned().collect()
     }
 }
 
 /// What changed of a Shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// What it should be.
     Spec,
     /// The release that it is assigned.

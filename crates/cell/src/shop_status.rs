@@ -1,9 +1,10 @@
 //! What a Shop's status says, made from what was found. Pure.
 
-use super::{data::KINDS, outcome::Outcome};
-use crate::run::{
+use crate::{
     conditions::{ConditionSet, Verdict},
-    state::Pods,
+    data::KINDS,
+    observed::Pods,
+    outcome::Outcome,
 };
 use api::{Condition, Shop, ShopStatus, Truth, agent_status::PageStatus};
 use jiff::Timestamp;
@@ -11,24 +12,20 @@ use render::assign::worked;
 
 /// What was found of a shop after it was applied.
 #[derive(Debug)]
-pub(super) struct Observed {
-    pub(super) pods: Option<Pods>,
+pub struct Observed {
+    /// Pods of its Deployment, if there is one.
+    pub pods: Option<Pods>,
     /// It counts until the shop has worked once: later a database that fails over must not make
     /// every shop look broken.
-    pub(super) page: PageStatus,
+    pub page: PageStatus,
     /// Verdicts on its routes, its database and its backup, by condition.
-    pub(super) data: Vec<(&'static str, Verdict)>,
+    pub data: Vec<(&'static str, Verdict)>,
 }
 
 /// The new status. What did not change keeps its time, so that it is written only if something
 /// did.
 #[must_use]
-pub(super) fn status(
-    shop: &Shop,
-    outcome: &Outcome,
-    observed: Observed,
-    now: Timestamp,
-) -> ShopStatus {
+pub fn status(shop: &Shop, outcome: &Outcome, observed: Observed, now: Timestamp) -> ShopStatus {
     let old = shop.status.clone().unwrap_or_default();
     let generation = shop.metadata.generation;
     let Observed { pods, page, data } = observed;

@@ -2,10 +2,11 @@
 //! what the API server stores, so that every process of a cell says the same, and so does one that
 //! started a moment ago.
 
-use super::{
+use crate::{
     migration,
+    observed::{Pods, Progress},
     report::Report,
-    state::{Pods, Progress, State},
+    state::State,
 };
 use api::{Phase, ResolvedRelease, Rollout, Shop, ShopRelease, Truth};
 use jiff::{SignedDuration, Timestamp};
@@ -17,16 +18,21 @@ use std::collections::BTreeMap;
 /// that waits longer waits for a person.
 const BEGINS: SignedDuration = SignedDuration::from_mins(15);
 
-pub(super) fn phase(rollout: &Rollout) -> Option<Phase> {
+/// Where a rollout is, once a process has looked at it.
+#[must_use]
+pub fn phase(rollout: &Rollout) -> Option<Phase> {
     rollout.status.as_ref().and_then(|status| status.phase)
 }
 
-pub(super) fn over(rollout: &Rollout) -> bool {
+/// Whether nothing happens to a rollout by itself any more.
+#[must_use]
+pub fn over(rollout: &Rollout) -> bool {
     plan::rollout::over(&rollout.spec, phase(rollout))
 }
 
 /// When a shop was assigned what it is assigned.
-pub(super) fn assigned_since(shop: &Shop) -> Option<Timestamp> {
+#[must_use]
+pub fn assigned_since(shop: &Shop) -> Option<Timestamp> {
     assigned(shop)?.since.as_deref()?.parse().ok()
 }
 
@@ -35,7 +41,8 @@ fn assigned(shop: &Shop) -> Option<&ShopRelease> {
 }
 
 /// The shops of rollouts that are not over, and what agents said of them, where agents are asked.
-pub(super) struct InProgress<'a> {
+#[derive(Debug)]
+pub struct InProgress<'a> {
     state: &'a State,
     reports: Option<&'a BTreeMap<String, Report>>,
     /// Deadlines of rollouts, by their release.
@@ -44,7 +51,9 @@ pub(super) struct InProgress<'a> {
 }
 
 impl<'a> InProgress<'a> {
-    pub(super) fn new(
+    /// Those of now; `reports` is what agents said, where they are asked.
+    #[must_use]
+    pub fn new(
         state: &'a State,
         reports: Option<&'a BTreeMap<String, Report>>,
         now: Timestamp,
@@ -72,7 +81,8 @@ impl<'a> InProgress<'a> {
 
     /// Whether the shop is on its way to the release of one of these rollouts: a halt matters to
     /// its agents, and to its migration.
-    pub(super) fn has(&self, name: &str, shop: &Shop) -> bool {
+    #[must_use]
+    pub fn has(&self, name: &str, shop: &Shop) -> bool {
         let Some(deadline) =
             assigned(shop).and_then(|assigned| self.deadlines.get(assigned.name.as_str()))
         else {
@@ -94,7 +104,8 @@ impl<'a> InProgress<'a> {
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Vec<String> {
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
         self.state
             .fleet
             .shops
@@ -106,7 +117,7 @@ impl<'a> InProgress<'a> {
 }
 
 /// How a shop is with `release`, which it is assigned.
-pub(super) fn health(
+pub fn health(
     name: &str,
     shop: &Shop,
     release: &ResolvedRelease,
@@ -174,7 +185,8 @@ pub(super) fn health(
 }
 
 /// Since when a shop is assigned what it is assigned, or is unwell, whichever is later.
-pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> Timestamp {
+#[must_use]
+pub fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> Timestamp {
     let assigned = assigned_since(shop).unwrap_or(now);
     let conditions = shop
         .status
@@ -197,7 +209,8 @@ pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> T
 
 /// Shops whose migration loads its database server, or is about to, whatever rollout assigned them;
 /// with the server.
-pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
+#[must_use]
+pub fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
     let load = |(name, shop): (&String, &Shop)| {
         let server = &shop.spec.services.database.as_ref()?.server;
         let jobs = state.migrations.get(name);

@@ -8,14 +8,18 @@ const LONGEST: usize = 2000;
 
 /// What a condition says: whether it holds, the reason in one word, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) status: Truth,
-    pub(super) reason: String,
-    pub(super) message: String,
+pub struct Verdict {
+    /// Whether it holds.
+    pub status: Truth,
+    /// Why, in one word.
+    pub reason: String,
+    /// The same in a sentence; may be empty.
+    pub message: String,
 }
 
 impl Verdict {
-    pub(super) fn new(status: Truth, reason: &str, message: impl Into<String>) -> Self {
+    /// A verdict, by its parts.
+    pub fn new(status: Truth, reason: &str, message: impl Into<String>) -> Self {
         Self {
             status,
             reason: reason.to_owned(),
@@ -24,22 +28,24 @@ impl Verdict {
     }
 
     /// It holds, and there is nothing to add.
-    pub(super) fn yes(reason: &str) -> Self {
+    #[must_use]
+    pub fn yes(reason: &str) -> Self {
         Self::new(Truth::True, reason, "")
     }
 
     /// It does not hold.
-    pub(super) fn no(reason: &str, message: impl Into<String>) -> Self {
+    pub fn no(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Truth::False, reason, message)
     }
 
     /// It is not known whether it holds.
-    pub(super) fn unknown(reason: &str, message: impl Into<String>) -> Self {
+    pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Truth::Unknown, reason, message)
     }
 
     /// The same reason and message for a condition that does not hold because of this one.
-    pub(super) fn passed_on(&self) -> Self {
+    #[must_use]
+    pub fn passed_on(&self) -> Self {
         Self {
             status: Truth::False,
             ..self.clone()
@@ -49,7 +55,7 @@ impl Verdict {
 
 /// The conditions of one resource, as they are about to be written.
 #[derive(Debug)]
-pub(super) struct ConditionSet<'a> {
+pub struct ConditionSet<'a> {
     old: &'a [Condition],
     new: Vec<Condition>,
     generation: Option<i64>,
@@ -58,7 +64,8 @@ pub(super) struct ConditionSet<'a> {
 
 impl<'a> ConditionSet<'a> {
     /// None yet, for a resource of this generation that has `old` ones.
-    pub(super) fn new(old: &'a [Condition], generation: Option<i64>, now: Timestamp) -> Self {
+    #[must_use]
+    pub fn new(old: &'a [Condition], generation: Option<i64>, now: Timestamp) -> Self {
         Self {
             old,
             new: Vec::new(),
@@ -69,7 +76,7 @@ impl<'a> ConditionSet<'a> {
 
     /// Sets one condition. It keeps its time while its status stays, so that a resource is written
     /// only if something changed.
-    pub(super) fn update(&mut self, kind: &str, verdict: Verdict) {
+    pub fn update(&mut self, kind: &str, verdict: Verdict) {
         let mut same = self.old.iter();
         let same = same.find(|old| old.kind == kind && old.status == verdict.status);
         self.new.push(Condition {
@@ -83,18 +90,21 @@ impl<'a> ConditionSet<'a> {
     }
 
     /// What was set.
-    pub(super) fn so_far(&self) -> &[Condition] {
+    #[must_use]
+    pub fn so_far(&self) -> &[Condition] {
         &self.new
     }
 
     /// What was set, and nothing else.
-    pub(super) fn finish(self) -> Vec<Condition> {
+    #[must_use]
+    pub fn finish(self) -> Vec<Condition> {
         self.new
     }
 
     /// What was set, and the old conditions of others. Those of `ours` that were not set go: they
     /// no longer apply.
-    pub(super) fn finish_beside_others(self, ours: &[&str]) -> Vec<Condition> {
+    #[must_use]
+    pub fn finish_beside_others(self, ours: &[&str]) -> Vec<Condition> {
         let mut all = self.new;
         let others = |old: &&Condition| {
             !ours.contains(&old.kind.as_str()) && all.iter().all(|new| new.kind != old.kind)
