@@ -20,19 +20,25 @@
 //! | `web` | the pages, and what is done |
 //! | `live` | which parts of an open page have to be fetched again |
 
+mod address;
 mod command;
 mod desk;
 mod follow;
 mod form;
 mod guard;
+mod impersonation;
 mod live;
+mod login;
 mod page;
 mod person;
 mod planned;
 mod registry;
 mod rights;
 mod run;
+mod session;
+mod settings;
 mod shops;
+mod view;
 mod web;
 
 pub use command::run;
