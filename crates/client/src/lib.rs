@@ -6,6 +6,7 @@
 //! | `cluster` | a connection, and every call that Longshore makes |
 //! | `acting` | the same connection, as a person who is logged in |
 //! | `apply` | the steps of a plan, done in their order |
+//! | `review` | who asks, and what that account may do |
 //! | `follow` | one kind of object, from its first list on |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
 //! | `lease`, `shard_balance` | who leads, and which shards of the fleet are whose |
@@ -24,6 +25,7 @@ pub mod lease;
 mod registry;
 mod request_priority;
 mod retry;
+mod review;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod scripted;
 pub mod shard_balance;

@@ -1,11 +1,7 @@
 //! Whether the program may act as the people who log in, and how much more than that it may.
 
 use client::{ApiError, Cluster, Somebody};
-use k8s_openapi::api::{
-    authentication::v1::SelfSubjectReview,
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-};
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use release::Reason;
 use tracing::{info, warn};
 
@@ -55,17 +51,19 @@ pub(crate) enum Impersonation {
 pub(crate) async fn check(own: &Cluster) -> Result<Impersonation, ImpersonationError> {
     // Only a name of Kubernetes' own would fail.
     let nobody = Somebody::new(NOBODY, &[]).unwrap_or_else(|_| unreachable!());
-    let reviews: Api<SelfSubjectReview> = Api::all(own.acting_as(&nobody).client());
-    let (params, review) = (PostParams::default(), SelfSubjectReview::default());
-    let tried = own.call("act as somebody else", || reviews.create(&params, &review));
-    match tried.await {
+    match own.acting_as(&nobody).who().await {
         Ok(_) => {}
         Err(error) if error.reason() == Reason::ApiForbidden => {
             return Err(ImpersonationError::Forbidden(error));
         }
         Err(error) => return Err(error.into()),
     }
-    let how = if plain(own).await? {
+    let anybody = ResourceAttributes {
+        verb: Some("impersonate".to_owned()),
+        resource: Some("users".to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let how = if own.may(anybody).await? {
         Impersonation::Plain
     } else {
         Impersonation::Constrained
@@ -79,26 +77,6 @@ pub(crate) async fn check(own: &Cluster) -> Result<Impersonation, ImpersonationE
         ),
     }
     Ok(how)
-}
-
-/// Whether the program may act as anybody in every request.
-async fn plain(own: &Cluster) -> Result<bool, ApiError> {
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                verb: Some("impersonate".to_owned()),
-                resource: Some("users".to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    let api: Api<SelfSubjectAccessReview> = Api::all(own.client());
-    let params = PostParams::default();
-    let asked = own.call("ask for rights", || api.create(&params, &review));
-    let status = asked.await?.status;
-    Ok(status.is_some_and(|status| status.allowed))
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@ use crate::{
     view::View,
 };
 use client::{ApiError, Cluster, NameError, Somebody};
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::api::{Api, PostParams};
 use operations::Who;
 use parking_lot::Mutex;
 use std::{
@@ -53,16 +51,8 @@ impl Person {
     ///
     /// If the API server does not say it.
     pub(crate) async fn of(cluster: Cluster, namespace: &str) -> Result<Self, ApiError> {
-        let api: Api<SelfSubjectReview> = Api::all(cluster.client());
-        let (params, review) = (PostParams::default(), SelfSubjectReview::default());
-        let call = || api.create(&params, &review);
-        let answer = cluster.call("ask who this is", call).await?;
-        let name = answer
-            .status
-            .and_then(|status| status.user_info)
-            .and_then(|user| user.username);
         Ok(Self {
-            name: name.unwrap_or_else(|| "unknown".to_owned()),
+            name: cluster.who().await?,
             rights: Rights::new(cluster.clone(), namespace),
             seen: Seen::All(Arc::new(View::ALL)),
             cluster,

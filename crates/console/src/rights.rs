@@ -3,8 +3,7 @@
 
 use client::{ApiError, Cluster};
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-    SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
+    ResourceAttributes, ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
 use kube::api::{Api, PostParams};
 use parking_lot::Mutex;
@@ -119,23 +118,10 @@ impl Rights {
     }
 
     async fn ask(&self, right: Right, name: Option<&str>) -> Result<bool, ApiError> {
-        allowed(&self.cluster, right.attributes(name, &self.namespace)).await
+        self.cluster
+            .may(right.attributes(name, &self.namespace))
+            .await
     }
-}
-
-async fn allowed(cluster: &Cluster, attributes: ResourceAttributes) -> Result<bool, ApiError> {
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(attributes),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    let api: Api<SelfSubjectAccessReview> = Api::all(cluster.client());
-    let params = PostParams::default();
-    let call = || async { api.create(&params, &review).await };
-    let answered = cluster.once("ask for rights", call).await?;
-    Ok(answered.status.is_some_and(|status| status.allowed))
 }
 
 /// Asks what somebody may read. Unlike [`Rights`], it says so if nobody can say.
@@ -164,7 +150,7 @@ impl Sees {
             name: name.map(str::to_owned),
             ..ResourceAttributes::default()
         };
-        allowed(&self.cluster, attributes).await
+        self.cluster.may(attributes).await
     }
 
     /// Whether it may be read who halted, and why.
@@ -173,7 +159,7 @@ impl Sees {
             verb: Some("get".to_owned()),
             ..Right::Halt.attributes(None, &self.namespace)
         };
-        allowed(&self.cluster, attributes).await
+        self.cluster.may(attributes).await
     }
 
     /// What the authorizers say of the person's rights in the cluster, as far as they can.
