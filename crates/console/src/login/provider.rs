@@ -112,6 +112,26 @@ impl Provider {
         Ok(with(&found.metadata.authorization_endpoint, &query))
     }
 
+    /// Whether it is the provider that sent the browser back, if somebody says who did.
+    ///
+    /// # Errors
+    ///
+    /// If it is another.
+    pub(super) fn is_it(&self, issuer: &str) -> Result<(), LoginError> {
+        if issuer.is_empty() || issuer == self.client.issuer {
+            Ok(())
+        } else {
+            Err(self.another(issuer))
+        }
+    }
+
+    fn another(&self, found: &str) -> LoginError {
+        LoginError::Issuer {
+            expected: self.client.issuer.clone(),
+            found: found.to_owned(),
+        }
+    }
+
     /// Where the browser goes to log out there, if the provider has such a place.
     pub(super) async fn logout(&self, then: &str) -> Option<String> {
         let found = self.found().await.ok()?;
@@ -228,10 +248,7 @@ impl Provider {
         );
         let metadata: Metadata = self.document(&place).await?;
         if metadata.issuer != *issuer {
-            return Err(LoginError::Issuer {
-                expected: issuer.clone(),
-                found: metadata.issuer,
-            });
+            return Err(self.another(&metadata.issuer));
         }
         let now = Instant::now();
         Ok(Found {
