@@ -4,6 +4,7 @@
 //!  API server ── Shops, classes, Releases, Rollouts ──► follow ─► registry ─┬─► web: pages
 //!             ── ConfigMap longshore-halt ────────────► follow ──┘          └─► live: what changed
 //!  browser ── form ──► guard ─► web ─► operations, as the person who clicks ──► API server
+//!  browser ── login ─► provider ── ID token ──► session, a cookie
 //!  longshore-watch ── errors, uptime, performance ──► web
 //! ```
 //!
@@ -14,25 +15,33 @@
 //! | file | gives |
 //! |---|---|
 //! | `registry`, `follow` | what is known of the cluster |
-//! | `person`, `rights` | who asks, and what that person may do |
+//! | `login`, `session` | how people log in, and what is remembered of them |
+//! | `person`, `rights`, `view` | who asks, what that person may do, and what that person sees |
+//! | `impersonation` | whether the program may act as people |
 //! | `guard` | which requests are answered at all, and with which headers |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
 //! | `web` | the pages, and what is done |
 //! | `live` | which parts of an open page have to be fetched again |
 
+mod address;
 mod command;
 mod desk;
 mod follow;
 mod form;
 mod guard;
+mod impersonation;
 mod live;
+mod login;
 mod page;
 mod person;
 mod planned;
 mod registry;
 mod rights;
 mod run;
+mod session;
+mod settings;
 mod shops;
+mod view;
 mod web;
 
 pub use command::run;

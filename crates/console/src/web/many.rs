@@ -52,7 +52,7 @@ pub(super) async fn form(
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let sent = Sent::query(query.as_deref().unwrap_or_default());
-    let chosen = chosen(&sent, &*desk.known()?)?;
+    let chosen = chosen(&sent, &*desk.known(&asked)?)?;
     let page = Form {
         frame,
         chosen,
@@ -92,7 +92,7 @@ pub(super) async fn send(
     asked: Asked,
     Posted(sent): Posted,
 ) -> Answer {
-    let fleet = desk.known()?.fleet.clone();
+    let fleet = desk.known(&asked)?.fleet.clone();
     // As they were shown, `NAME GENERATION`.
     let shown = sent.all("shown").filter_map(|text| {
         let (name, generation) = text.split_once(' ')?;
