@@ -45,6 +45,9 @@ struct Arguments {
     /// Port of 127.0.0.1; 0 is any that is free
     #[arg(long, default_value_t = 9812)]
     port: u16,
+    /// Address of /livez, /readyz and /metrics; none: they are not served
+    #[arg(long, env = "LONGSHORE_CONSOLE_HEALTH", value_name = "ADDRESS")]
+    health: Option<SocketAddr>,
     /// Namespace of the scheduler
     #[arg(long, default_value = SYSTEM)]
     namespace: String,
@@ -116,10 +119,17 @@ fn execute(arguments: Arguments) -> Result<(), CommandError> {
                 return Ok(());
             };
             let namespace = &arguments.namespace;
-            Ok(run::run(cluster?, listen, namespace, stop, |address| {
-                // Whoever started it without a terminal reads the log.
-                writeln!(io::stdout(), "Open {address}").ok();
-            })
+            Ok(run::run(
+                cluster?,
+                listen,
+                arguments.health,
+                namespace,
+                stop,
+                |address| {
+                    // Whoever started it without a terminal reads the log.
+                    writeln!(io::stdout(), "Open {address}").ok();
+                },
+            )
             .await?)
         };
         tokio::select! {

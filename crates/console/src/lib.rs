@@ -18,6 +18,7 @@
 //! | `guard` | which requests are answered at all, and with which headers |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
 //! | `web` | the pages, and what is done |
+//! | `metrics`, `health` | what is counted, for Prometheus, and whether it works, for the kubelet |
 //! | `live` | which parts of an open page have to be fetched again |
 
 mod command;
@@ -25,7 +26,9 @@ mod desk;
 mod follow;
 mod form;
 mod guard;
+mod health;
 mod live;
+mod metrics;
 mod page;
 mod person;
 mod planned;
@@ -36,4 +39,5 @@ mod shops;
 mod web;
 
 pub use command::run;
+pub use metrics::reference;
 pub use run::ConsoleError;

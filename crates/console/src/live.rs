@@ -57,7 +57,9 @@ pub(crate) async fn live(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let wanted = Wanted::read(query.as_deref().unwrap_or_default());
     let names = names(&desk.registry, wanted, desk.stop.clone());
-    let events = futures_util::StreamExt::map(names, |name| {
+    let open = desk.figures.page_opens();
+    let events = futures_util::StreamExt::map(names, move |name| {
+        let _counted = &open;
         Ok(Event::default().event("changed").data(name))
     });
     Sse::new(events).keep_alive(KeepAlive::default())

@@ -1,10 +1,13 @@
 //! The program: its parts, how they live together, and why it ends.
 
-use crate::{desk::Desk, follow, guard::Guard, person::Person, registry::Registry, web};
+use crate::{
+    desk::Desk, follow, guard::Guard, health, metrics::Figures, person::Person, registry::Registry,
+    web,
+};
 use api::{Release, Rollout, Shop, ShopClass};
 use client::{ApiError, Cluster};
 use release::Reason;
-use runtime::{TaskError, Tasks};
+use runtime::{PageServer, TaskError, Tasks};
 use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -46,8 +49,8 @@ impl ConsoleError {
 
 type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves until `stop`; `opened` is told the address for the person's browser. `namespace` is that
-/// of the scheduler.
+/// Serves until `stop`; `opened` is told the address for the person's browser. `health` is where
+/// health and metrics are asked for, if they are. `namespace` is that of the scheduler.
 ///
 /// # Errors
 ///
@@ -55,6 +58,7 @@ type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) async fn run(
     cluster: Cluster,
     listen: SocketAddr,
+    health: Option<SocketAddr>,
     namespace: &str,
     stop: CancellationToken,
     opened: impl FnOnce(&str),
@@ -62,6 +66,7 @@ pub(crate) async fn run(
     let failed = |source| ConsoleError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let guard = Arc::new(Guard::new(listener.local_addr().map_err(failed)?));
+    let figures = Arc::<Figures>::default();
     let person = Person::of(cluster.clone(), namespace).await?;
     let registry = Arc::new(Registry::default());
     info!(person = person.name, "everything is done as this person");
@@ -85,8 +90,15 @@ pub(crate) async fn run(
     let (to, at, namespace) = (Arc::clone(&registry), stop.clone(), namespace.to_owned());
     let halt = follow::halt(cluster, to, namespace.clone(), at);
     spawn("halt", Box::pin(halt));
+    if let Some(listen) = health {
+        let failed = |source| ConsoleError::Listen { listen, source };
+        let server = PageServer::bind(listen).await.map_err(failed)?;
+        let pages = health::pages(Arc::clone(&registry), Arc::clone(&figures));
+        spawn("health", Box::pin(server.run(pages, stop.clone())));
+    }
     let desk = Desk {
         registry,
+        figures,
         guard,
         person,
         namespace,

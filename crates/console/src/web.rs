@@ -14,7 +14,10 @@ mod shop;
 mod shops;
 mod watched;
 
-use crate::{desk::Desk, form::Sent, guard::guard, live::live, page::Failure, registry::Known};
+use crate::{
+    desk::Desk, form::Sent, guard::guard, live::live, metrics::count, page::Failure,
+    registry::Known,
+};
 use axum::{
     Form, Router,
     extract::{DefaultBodyLimit, FromRequest, Query, Request, State},
@@ -51,6 +54,7 @@ impl Desk {
 /// All pages.
 pub(crate) fn routes(desk: Desk) -> Router {
     let guarding = Arc::clone(&desk.guard);
+    let counting = Arc::clone(&desk.figures);
     Router::new()
         .route("/", get(|| async { Redirect::to("/shops") }))
         .route("/login", get(login))
@@ -79,6 +83,7 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .fallback(|| async { Failure::Missing("There is no such page.".to_owned()) })
         .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(guarding, guard))
+        .layer(middleware::from_fn_with_state(counting, count))
         .with_state(Arc::new(desk))
 }
 

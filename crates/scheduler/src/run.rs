@@ -50,6 +50,7 @@ use jiff::SignedDuration;
 use plan::guard::Limit;
 use queue::Ended;
 use release::Reason;
+use render::edge::PlatformHost;
 use runtime::{PageServer, Stop, Tasks};
 use state::State;
 use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -81,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) agents: bool,
     /// The name server for proofs of domains; otherwise those of `/etc/resolv.conf`.
     pub(crate) dns: Option<SocketAddr>,
+    /// Hosts that the edge leads to the platform's own pods.
+    pub(crate) platform_hosts: Vec<PlatformHost>,
 }
 
 /// Why the controller ended.

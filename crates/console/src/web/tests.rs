@@ -43,6 +43,7 @@ async fn console(exchanges: impl IntoIterator<Item = Exchange>) -> Console {
         registry: Arc::clone(&registry),
         guard: Arc::clone(&guard),
         person,
+        figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
         stop: CancellationToken::new(),
     };
@@ -258,6 +259,7 @@ async fn nobody_sees_half_a_registry() {
         )
         .await
         .unwrap(),
+        figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
         stop: CancellationToken::new(),
     };
