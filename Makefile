@@ -141,6 +141,11 @@ bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kw
 	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
+.PHONY: bench-console
+bench-console: tools release ## longshore-console with 5,000 shops on a real API server, and 200 open pages, as root (SHOPS=5000)
+	@$(tools) cluster console
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-console --shops $(SHOPS)
+
 .PHONY: test-outage
 test-outage: tools build images cluster-tests ## the edge under load while the API server is away for ten minutes, as root
 	@$(tools) cluster
@@ -249,6 +254,8 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics-edge.md docs/metrics-edge.md
 	cargo run --locked --quiet --package watch --example watch_metrics > $(target)/metrics-watch.md
 	mv $(target)/metrics-watch.md docs/metrics-watch.md
+	cargo run --locked --quiet --package console --example console_metrics > $(target)/metrics-console.md
+	mv $(target)/metrics-console.md docs/metrics-console.md
 	cargo run --locked --quiet --package edge --example edge_dashboard > $(target)/edge.json
 	mv $(target)/edge.json manifests/chart/files/dashboards/edge.json
 	cargo run --locked --quiet --package edge --example issuer_dashboard > $(target)/issuer.json

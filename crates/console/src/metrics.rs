@@ -118,11 +118,11 @@ struct Sources<'a> {
 type Sample = (Vec<(&'static str, String)>, f64);
 type Metric = (&'static str, &'static str, fn(&Sources<'_>) -> Vec<Sample>);
 
-const METRICS: [Metric; 8] = [
+const METRICS: [Metric; 9] = [
     (
         "longshore_console_requests_total",
         "Requests, by the pattern of their path (`route`; `none` is no page) and the class of the \
-         answer's status (`class`).",
+         answer's status (`class`), such as `2xx` or `5xx`.",
         |it| {
             let requests = it.figures.requests.lock();
             let sample = |((route, class), count): (&(String, &'static str), &u64)| {
@@ -188,6 +188,11 @@ const METRICS: [Metric; 8] = [
         "longshore_console_halt_known",
         "Whether it knows if everything is halted, 1 or 0.",
         |it| one(f64::from(u8::from(it.known.halt_unknown.is_none()))),
+    ),
+    (
+        "longshore_console_resident_memory_bytes",
+        "Memory of the process that is resident.",
+        |_| runtime::resident_memory().map_or(Vec::new(), |bytes| one(float(bytes))),
     ),
 ];
 

@@ -31,7 +31,7 @@ fn a_host_of_the_platform_has_its_lines_and_no_shop_has_it() {
     let lines = |file: &str, key: &str| -> Vec<String> {
         let name = edge::shard_name(edge::shard_of(key));
         let shard = shards.iter().find(|it| it.identity().name == name);
-        let shard: serde_json::Value = serde_json::from_str(shard.unwrap().json()).unwrap();
+        let shard: serde_json::Value = serde_json::from_slice(shard.unwrap().json()).unwrap();
         let text = shard["data"][file].as_str().unwrap();
         let of_key = text.lines().filter_map(|line| line.strip_prefix(key));
         of_key.map(str::to_owned).collect()
