@@ -79,7 +79,10 @@ impl Browser {
     }
 
     /// The stream of changes of a key; each call of the result waits for one.
-    pub(crate) fn follow(&self, key: &str) -> io::Result<impl FnMut() -> io::Result<String>> {
+    pub(crate) fn follow(
+        &self,
+        key: &str,
+    ) -> io::Result<impl FnMut() -> io::Result<String> + use<>> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         write!(

@@ -167,9 +167,11 @@ fn a_host_of_the_platform_is_in_the_maps_and_a_shop_that_wants_it_is_refused() {
     scheduler.apply(&shop("a", "php-plain", &wants));
     let own = ["--platform-host", "console.host.example=console/own-tls"];
     let running = scheduler.start_as(super::LISTEN, &own);
-    eventually("the host in the maps, without a class that uses them", LONG, || {
-        has(&cluster, "console.host.example console").then_some(())
-    });
+    eventually(
+        "the host in the maps, without a class that uses them",
+        LONG,
+        || has(&cluster, "console.host.example console").then_some(()),
+    );
     let why = eventually("the shop is told", LONG, || {
         let found = cluster.get(&["shop", "a"]);
         let conditions = found["status"]["conditions"].as_array()?.clone();
