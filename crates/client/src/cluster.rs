@@ -186,6 +186,14 @@ impl Cluster {
         }
     }
 
+    /// The same connection through another client.
+    pub(crate) fn through(&self, client: Client) -> Self {
+        Self {
+            client,
+            ..self.clone()
+        }
+    }
+
     /// The kube client beneath it, for calls that this type does not offer.
     #[must_use]
     pub fn client(&self) -> Client {

@@ -4,12 +4,15 @@
 //! | file | gives |
 //! |---|---|
 //! | `cluster` | a connection, and every call that Longshore makes |
+//! | `acting` | the same connection, as a person who is logged in |
 //! | `apply` | the steps of a plan, done in their order |
+//! | `review` | who asks, and what that account may do |
 //! | `follow` | one kind of object, from its first list on |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
 //! | `lease`, `shard_balance` | who leads, and which shards of the fleet are whose |
 //! | `request_priority`, `events` | whose requests go first, and what `kubectl describe` shows |
 
+mod acting;
 mod answer;
 pub mod apply;
 mod cluster;
@@ -22,10 +25,12 @@ pub mod lease;
 mod registry;
 mod request_priority;
 mod retry;
+mod review;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod scripted;
 pub mod shard_balance;
 
+pub use acting::{NameError, Somebody};
 pub use cluster::{
     Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, longshore, shop,
 };

@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::run::{self, ConsoleError};
+use crate::{
+    run::{self, ConsoleError, Mode},
+    settings::{FileError, LoginArguments},
+};
 use api::SYSTEM;
 use clap::Parser;
 use client::{ApiError, Cluster};
@@ -21,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 /// How long a call is tried that a page waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The shops of a cluster in your browser: look, plan, change, roll out, roll back, halt. It acts as
-/// the person that your kubeconfig names, with the rights of that person.
+/// The shops of a cluster in your browser: look, plan, change, roll out, roll back, halt. On a
+/// laptop it acts as the person that your kubeconfig names, with the rights of that person; in the
+/// cluster, as whoever is logged in.
 #[derive(Debug, Parser)]
 #[command(
     name = "longshore-console",
@@ -33,8 +37,9 @@ Examples:
   longshore-console                       prints an address to open in your browser
   longshore-console --context cell-1      the same for another cluster
 
-It listens on this machine alone. The address has a secret of this run: whoever has it acts as you
-until you end the program.
+On a laptop it listens on this machine alone. The address has a secret of this run: whoever has it
+acts as you until you end the program. With LONGSHORE_CONSOLE_URL it is for many people, who log in:
+docs/console.md.
 
 Exit codes: 0 asked to stop; 64 configuration; 69 API server; 70 bug."
 )]
@@ -49,11 +54,18 @@ struct Arguments {
     #[arg(long, env = "LONGSHORE_CONSOLE_HEALTH", value_name = "ADDRESS")]
     health: Option<SocketAddr>,
     /// Namespace of the scheduler
-    #[arg(long, default_value = SYSTEM)]
+    #[arg(long, env = "LONGSHORE_CONSOLE_NAMESPACE", default_value = SYSTEM)]
     namespace: String,
     /// Which events are logged
-    #[arg(long, default_value = "info", value_parser = command_line::filter)]
+    #[arg(
+        long,
+        env = "LONGSHORE_CONSOLE_LOG",
+        default_value = "info",
+        value_parser = command_line::filter
+    )]
     log: String,
+    #[command(flatten)]
+    login: LoginArguments,
 }
 
 /// Why the program did not run, or ended.
@@ -65,6 +77,9 @@ enum CommandError {
     /// The API server cannot be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// A file of a setting cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The process cannot wait for the network.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
@@ -75,6 +90,7 @@ impl CommandError {
         match self {
             Self::Console(error) => error.reason(),
             Self::Api(error) => error.reason(),
+            Self::File(_) => Reason::Config,
             Self::Runtime(_) => Reason::Bug,
         }
     }
@@ -90,10 +106,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "as command_line::run gives it"
-)]
 fn execute(arguments: Arguments) -> Result<(), CommandError> {
     if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
         telemetry::start(&filter, Format::from_stderr());
@@ -112,25 +124,24 @@ fn execute(arguments: Arguments) -> Result<(), CommandError> {
             asked.cancel();
             std::future::pending::<()>().await;
         };
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
+        let elsewhere = arguments.login.listen;
+        let mode = arguments.login.mode()?;
+        let listen = match mode {
+            Mode::Laptop => SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)),
+            Mode::Login(..) => elsewhere,
+        };
         let work = async {
             let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
             let Some(cluster) = stop.run_until_cancelled(connect).await else {
                 return Ok(());
             };
             let namespace = &arguments.namespace;
-            Ok(run::run(
-                cluster?,
-                listen,
-                arguments.health,
-                namespace,
-                stop,
-                |address| {
-                    // Whoever started it without a terminal reads the log.
-                    writeln!(io::stdout(), "Open {address}").ok();
-                },
-            )
-            .await?)
+            let health = arguments.health;
+            let opened = |address: &str| {
+                // Whoever started it without a terminal reads the log.
+                writeln!(io::stdout(), "Open {address}").ok();
+            };
+            Ok(run::run(cluster?, (listen, health), mode, namespace, stop, opened).await?)
         };
         tokio::select! {
             ended = work => ended,

@@ -2,61 +2,64 @@
 //!
 //! On a laptop, others reach the port, too: other users of the machine, and every page that is open
 //! in the browser. So the console prints an address with a secret, which becomes a cookie; it
-//! answers to names of this machine alone (a name of DNS that leads here is somebody's trick); and
-//! what is sent must come from a page of its own.
+//! answers to names of this machine alone (a name of DNS that leads here is somebody's trick). In
+//! the cluster it answers to its own name alone, and to people who are logged in. In both, what is
+//! sent must come from a page of its own.
 
+mod headers;
+
+use crate::{
+    address::{Origin, encode},
+    login::{CALLBACK, LOGGED_OUT},
+    session::{Keys, Purpose, Session},
+};
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse as _, Redirect, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use jiff::Timestamp;
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::time::timeout;
+use tracing::{Instrument as _, info_span};
 
-/// The cookie that says that the secret was known.
-const COOKIE: &str = "longshore-console";
-/// Nothing from elsewhere, nothing inline, no frame. Of referrers, `same-origin`: with `no-referrer`
-/// browsers would say that forms come from the origin `null`.
-const POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'self'; \
-                      frame-ancestors 'none'; img-src 'self'; script-src 'self'; style-src 'self'";
-const HEADERS: [(HeaderName, HeaderValue); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    ),
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("same-origin"),
-    ),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-];
+pub(crate) use headers::{cookie, set_cookie};
+
+/// The cookie that says who this is: on a laptop that the secret was known, else the session.
+pub(crate) const COOKIE: &str = "longshore";
+/// How long an answer may take to begin: a plan of 500 shops takes 15 seconds.
+const ANSWER: Duration = Duration::from_mins(1);
+
+/// Who is let in.
+pub(crate) enum Guard {
+    /// Whoever knows the secret of this run.
+    Laptop(Secret),
+    /// Whoever is logged in.
+    Login(Door),
+}
 
 /// The secret of this run, and where it listens.
-pub(crate) struct Guard {
+pub(crate) struct Secret {
     secret: String,
     port: u16,
 }
 
+/// The address of the console, and the keys of its cookies.
+pub(crate) struct Door {
+    origin: Origin,
+    keys: Arc<Keys>,
+}
+
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard")
-            .field("port", &self.port)
-            .finish_non_exhaustive()
+        match self {
+            Self::Laptop(laptop) => write!(f, "laptop at port {}", laptop.port),
+            Self::Login(door) => write!(f, "login at {}", door.origin.at("")),
+        }
     }
 }
 
@@ -67,82 +70,128 @@ enum Refusal {
     Name,
     /// It does not know the secret.
     Secret,
+    /// It is of nobody who is logged in.
+    Session,
     /// It comes from somebody else's page.
     Origin,
+    /// It took too long.
+    Time,
 }
 
 impl Guard {
+    /// The one of a laptop.
     pub(crate) fn new(listen: SocketAddr) -> Self {
         let secret: [u8; 32] = rand::rng().random();
-        Self {
+        Self::Laptop(Secret {
             secret: URL_SAFE_NO_PAD.encode(secret),
             port: listen.port(),
-        }
+        })
+    }
+
+    /// The one of the cluster.
+    pub(crate) fn of_login(origin: Origin, keys: Arc<Keys>) -> Self {
+        Self::Login(Door { origin, keys })
     }
 
     /// The address that a person opens.
     pub(crate) fn address(&self) -> String {
-        format!(
-            "http://127.0.0.1:{}/login?secret={}",
-            self.port, self.secret
-        )
+        match self {
+            Self::Laptop(Secret { secret, port }) => {
+                format!("http://127.0.0.1:{port}/login?secret={secret}")
+            }
+            Self::Login(door) => door.origin.at("/"),
+        }
     }
 
     /// Whether this is the secret.
     pub(crate) fn knows(&self, secret: &str) -> bool {
-        same(secret, &self.secret)
+        matches!(self, Self::Laptop(laptop) if same(secret, &laptop.secret))
     }
 
-    /// The cookie that stands for it.
+    /// The cookie that stands for the secret.
     pub(crate) fn cookie(&self) -> String {
-        // Without `Secure`: there is no TLS on loopback, and not all browsers take one over HTTP.
-        format!(
-            "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict",
-            self.secret
-        )
+        match self {
+            // Without `Secure`: there is no TLS on loopback, and not all browsers take one over
+            // HTTP.
+            Self::Laptop(laptop) => format!(
+                "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict",
+                laptop.secret
+            ),
+            Self::Login(_) => String::new(),
+        }
     }
 
-    /// What each form of a page bears.
-    pub(crate) fn form_token(&self) -> String {
-        let digest = Sha256::digest(format!("form {}", self.secret));
-        URL_SAFE_NO_PAD.encode(digest)
+    /// What each form of a page bears that is made for this person.
+    pub(crate) fn form_token(&self, person: &str) -> String {
+        match self {
+            Self::Laptop(laptop) => {
+                let digest = Sha256::digest(format!("form {}", laptop.secret));
+                URL_SAFE_NO_PAD.encode(digest)
+            }
+            // Of the person and not of the session: a form that was open while the session ended
+            // counts after the next login.
+            Self::Login(door) => {
+                let sealed = door.keys.seal(Purpose::Form, &person);
+                sealed.unwrap_or_default()
+            }
+        }
     }
 
     /// Whether a form bore it.
-    pub(crate) fn is_form_token(&self, token: &str) -> bool {
-        same(token, &self.form_token())
+    pub(crate) fn is_form_token(&self, token: &str, person: &str) -> bool {
+        match self {
+            Self::Laptop(_) => same(token, &self.form_token(person)),
+            Self::Login(door) => {
+                let sealed: Option<String> = door.keys.open(Purpose::Form, token);
+                sealed.is_some_and(|sealed| sealed == person)
+            }
+        }
     }
 
-    fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// The session of who asks; on a laptop there is none.
+    fn check(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Option<Session>, Refusal> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let host = text(header::HOST).unwrap_or_default();
-        let own = ["127.0.0.1", "localhost", "[::1]"];
-        if !own
-            .map(|name| format!("{name}:{}", self.port))
-            .contains(&host.to_owned())
-        {
+        let (named, from) = match self {
+            Self::Laptop(laptop) => {
+                let own = ["127.0.0.1", "localhost", "[::1]"];
+                let mut own = own.iter().map(|name| format!("{name}:{}", laptop.port));
+                (own.any(|name| name == host), format!("http://{host}"))
+            }
+            Self::Login(door) => (door.origin.is_host(host), door.origin.at("")),
+        };
+        if !named {
             return Err(Refusal::Name);
         }
         let read = matches!(*method, Method::GET | Method::HEAD);
         if !read {
             let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
             let ours = site.is_none_or(|site| site == b"same-origin");
-            let origin = text(header::ORIGIN).unwrap_or_default();
-            if !ours || origin != format!("http://{host}") {
+            if !ours || text(header::ORIGIN).unwrap_or_default() != from {
                 return Err(Refusal::Origin);
             }
         }
-        if path == "/login" || path.starts_with("/assets/") {
-            return Ok(());
+        if read
+            && (["/login", CALLBACK, LOGGED_OUT].contains(&path) || path.starts_with("/assets/"))
+        {
+            return Ok(None);
         }
-        let known = text(header::COOKIE).unwrap_or_default();
-        let mut cookies = known
-            .split(';')
-            .filter_map(|one| one.trim().split_once('='));
-        if cookies.any(|(name, value)| name == COOKIE && self.knows(value)) {
-            Ok(())
-        } else {
-            Err(Refusal::Secret)
+        let known = cookie(headers, COOKIE);
+        match self {
+            Self::Laptop(_) => known
+                .filter(|secret| self.knows(secret))
+                .map(|_| None)
+                .ok_or(Refusal::Secret),
+            Self::Login(door) => known
+                .and_then(|cookie| Session::open(&door.keys, cookie, now))
+                .map(Some)
+                .ok_or(Refusal::Session),
         }
     }
 }
@@ -155,22 +204,50 @@ fn same(one: &str, other: &str) -> bool {
 /// Refuses what nobody may ask, and adds the headers to what is answered.
 pub(crate) async fn guard(
     State(guard): State<Arc<Guard>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let checked = guard.check(request.method(), request.uri().path(), request.headers());
+    let tls = matches!(*guard, Guard::Login(_));
+    if tls {
+        headers::plain_cookies(request.headers_mut());
+    }
+    let (method, path) = (request.method().clone(), request.uri().path());
+    let checked = guard.check(&method, path, request.headers(), Timestamp::now());
     let mut response = match checked {
-        Ok(()) => next.run(request).await,
+        Ok(session) => {
+            // In each line of the log that is written meanwhile.
+            let span = session
+                .as_ref()
+                .map_or_else(tracing::Span::none, |session| {
+                    info_span!(
+                        "request",
+                        user = session.user,
+                        groups = session.groups.join(",")
+                    )
+                });
+            if let Some(session) = session {
+                request.extensions_mut().insert(session);
+            }
+            let answer = timeout(ANSWER, next.run(request).instrument(span)).await;
+            answer.unwrap_or_else(|_| Refusal::Time.answer())
+        }
+        Err(Refusal::Session) if leads_to_login(&method, path, request.headers()) => {
+            login(request.uri())
+        }
         Err(refusal) => refusal.answer(),
     };
-    let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, value);
-    }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers::add(response.headers_mut(), tls);
     response
+}
+
+/// Whether a browser opens a page: what a page fetches for itself cannot be led to another site.
+fn leads_to_login(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    *method == Method::GET && path != "/live" && !headers.contains_key("hx-request")
+}
+
+fn login(uri: &Uri) -> Response {
+    let to = uri.path_and_query().map_or("/", |it| it.as_str());
+    Redirect::to(&format!("/login?to={}", encode(to))).into_response()
 }
 
 impl Refusal {
@@ -178,16 +255,28 @@ impl Refusal {
         let (code, text) = match self {
             Self::Name => (
                 StatusCode::MISDIRECTED_REQUEST,
-                "The console answers at http://127.0.0.1 alone.\n",
+                "The console answers to its own name alone: on a laptop http://127.0.0.1, in the \
+                 cluster the host of LONGSHORE_CONSOLE_URL.\n",
             ),
             Self::Secret => (
                 StatusCode::UNAUTHORIZED,
                 "Open the address that longshore-console printed when it started: it has the \
                  secret of this run.\n",
             ),
+            Self::Session => (
+                StatusCode::UNAUTHORIZED,
+                "Your session has ended, and nothing was done. Open the console in another tab \
+                 and log in; then load this page again, and your browser sends the form once \
+                 more.\n",
+            ),
             Self::Origin => (
                 StatusCode::FORBIDDEN,
                 "This was not sent from a page of the console. Nothing was done.\n",
+            ),
+            Self::Time => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The answer took longer than a minute. What was asked for may be done: look \
+                 before you try again.\n",
             ),
         };
         (code, text).into_response()
@@ -195,68 +284,4 @@ impl Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guarded() -> Guard {
-        Guard::new("127.0.0.1:9000".parse().unwrap())
-    }
-
-    fn headers(all: &[(&'static str, &str)]) -> HeaderMap {
-        let one = |(name, value): &(&'static str, &str)| {
-            (HeaderName::from_static(name), value.parse().unwrap())
-        };
-        all.iter().map(one).collect()
-    }
-
-    #[test]
-    fn only_who_was_shown_the_secret_is_answered() {
-        let guard = guarded();
-        let cookie = format!("a=b; {}", guard.cookie().split(';').next().unwrap());
-        let check = |cookie: &str, host: &str| {
-            let headers = headers(&[("cookie", cookie), ("host", host)]);
-            guard.check(&Method::GET, "/shops", &headers)
-        };
-        assert_eq!(check(&cookie, "127.0.0.1:9000"), Ok(()));
-        assert_eq!(check(&cookie, "localhost:9000"), Ok(()));
-        assert_eq!(check("", "127.0.0.1:9000"), Err(Refusal::Secret));
-        let other = format!("{COOKIE}={}", guarded().secret);
-        assert_eq!(check(&other, "127.0.0.1:9000"), Err(Refusal::Secret));
-        // A name of DNS that leads to 127.0.0.1.
-        assert_eq!(check(&cookie, "rebind.example:9000"), Err(Refusal::Name));
-        assert_eq!(check(&cookie, "127.0.0.1"), Err(Refusal::Name));
-    }
-
-    #[test]
-    fn what_is_sent_comes_from_a_page_of_ours() {
-        let guard = guarded();
-        let cookie = guard.cookie();
-        let send = |more: &[(&'static str, &str)]| {
-            let mut all = vec![("cookie", cookie.as_str()), ("host", "127.0.0.1:9000")];
-            all.extend(more);
-            guard.check(&Method::POST, "/halt", &headers(&all))
-        };
-        let own = ("origin", "http://127.0.0.1:9000");
-        assert_eq!(send(&[own]), Ok(()));
-        assert_eq!(send(&[own, ("sec-fetch-site", "same-origin")]), Ok(()));
-        assert_eq!(send(&[]), Err(Refusal::Origin));
-        assert_eq!(send(&[("origin", "null")]), Err(Refusal::Origin));
-        assert_eq!(
-            send(&[("origin", "http://127.0.0.1:9001")]),
-            Err(Refusal::Origin)
-        );
-        assert_eq!(
-            send(&[own, ("sec-fetch-site", "same-site")]),
-            Err(Refusal::Origin)
-        );
-    }
-
-    #[test]
-    fn the_token_of_a_form_is_not_the_secret() {
-        let guard = guarded();
-        assert_ne!(guard.form_token(), guard.secret);
-        assert!(guard.is_form_token(&guard.form_token()));
-        assert!(!guard.is_form_token(&guarded().form_token()));
-        assert!(!guard.is_form_token(""));
-    }
-}
+mod tests;

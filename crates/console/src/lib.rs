@@ -21,13 +21,16 @@
 //! | `metrics`, `health` | what is counted, for Prometheus, and whether it works, for the kubelet |
 //! | `live` | which parts of an open page have to be fetched again |
 
+mod address;
 mod command;
 mod desk;
 mod follow;
 mod form;
 mod guard;
 mod health;
+mod impersonation;
 mod live;
+mod login;
 mod metrics;
 mod page;
 mod person;
@@ -35,7 +38,10 @@ mod planned;
 mod registry;
 mod rights;
 mod run;
+mod session;
+mod settings;
 mod shops;
+mod view;
 mod web;
 
 pub use command::run;

@@ -1,16 +1,22 @@
 //! What changed, for pages that are open: a stream of names (server-sent events). A page fetches
 //! again what it shows of them. After a connection that broke it fetches everything again, since
-//! nobody knows what it missed.
+//! nobody knows what it missed. A stream names nothing that its person does not see, and ends with
+//! the session.
 
 use crate::{
     desk::Desk,
+    page::Asked,
+    person::Person,
     registry::{Key, Registry},
+    session::Session,
+    view::View,
 };
 use axum::{
     extract::{RawQuery, State},
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
 use std::{
     collections::{BTreeSet, VecDeque},
     convert::Infallible,
@@ -21,6 +27,7 @@ use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::sleep,
 };
+use tokio_util::sync::CancellationToken;
 
 /// How long changes are gathered: a rollout changes a Shop several times a second.
 const GATHER: Duration = Duration::from_millis(300);
@@ -53,31 +60,56 @@ impl Wanted {
 /// The stream of one page.
 pub(crate) async fn live(
     State(desk): State<Arc<Desk>>,
+    asked: Asked,
     RawQuery(query): RawQuery,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let wanted = Wanted::read(query.as_deref().unwrap_or_default());
-    let names = names(&desk.registry, wanted, desk.stop.clone());
+    let until = asked.session.as_ref().map(left);
+    let names = names(
+        Arc::clone(&desk.registry),
+        wanted,
+        asked.person,
+        desk.stop.clone(),
+    );
+    let ends = async move {
+        match until {
+            Some(left) => sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
     let open = desk.figures.page_opens();
     let events = futures_util::StreamExt::map(names, move |name| {
         let _counted = &open;
         Ok(Event::default().event("changed").data(name))
     });
+    let events = futures_util::StreamExt::take_until(events, ends);
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
+/// How long a session still lasts.
+fn left(session: &Session) -> Duration {
+    let left = session.until.duration_since(Timestamp::now());
+    left.unsigned_abs()
+}
+
 fn names(
-    registry: &Registry,
+    registry: Arc<Registry>,
     wanted: Wanted,
-    stop: tokio_util::sync::CancellationToken,
-) -> impl Stream<Item = String> + use<> {
+    person: Person,
+    stop: CancellationToken,
+) -> impl Stream<Item = String> {
     let begin = (registry.changes(), VecDeque::new());
     stream::unfold(begin, move |(mut changes, mut waiting)| {
-        let (wanted, stop) = (wanted.clone(), stop.clone());
+        let (wanted, stop, person) = (wanted.clone(), stop.clone(), person.clone());
+        let registry = Arc::clone(&registry);
         async move {
             while waiting.is_empty() {
-                waiting = stop
-                    .run_until_cancelled(gather(&mut changes, &wanted))
-                    .await??;
+                let found = stop.run_until_cancelled(gather(&mut changes, &wanted));
+                let found = found.await??;
+                // Nothing is told while nobody can say what the person sees: the page comes back.
+                let view = person.view().await.ok()?;
+                let seen = found.into_iter().filter(|key| sees(&view, &registry, key));
+                waiting = seen.map(|key| key.to_string()).collect();
             }
             let next = waiting.pop_front()?;
             Some((next, (changes, waiting)))
@@ -85,8 +117,20 @@ fn names(
     })
 }
 
+fn sees(view: &View, registry: &Registry, key: &Key) -> bool {
+    match key {
+        Key::Shop(name) => view.sees_shop(name),
+        Key::Rollout(name) => {
+            let known = registry.read();
+            let rollout = known.fleet.rollouts.get(&**name);
+            view.is_all() || rollout.is_some_and(|rollout| view.sees_rollout(name, rollout))
+        }
+        Key::Releases | Key::Halt | Key::All => true,
+    }
+}
+
 /// What changes until [`GATHER`] after the first change that is wanted; nothing if no more will.
-async fn gather(changes: &mut Receiver<Key>, wanted: &Wanted) -> Option<VecDeque<String>> {
+async fn gather(changes: &mut Receiver<Key>, wanted: &Wanted) -> Option<BTreeSet<Key>> {
     let mut found = BTreeSet::new();
     loop {
         let more = async {
@@ -102,9 +146,7 @@ async fn gather(changes: &mut Receiver<Key>, wanted: &Wanted) -> Option<VecDeque
                 Err(RecvError::Lagged(_)) => { found.insert(Key::All); }
                 Err(RecvError::Closed) => return None,
             },
-            () = more => {
-                return Some(found.iter().map(ToString::to_string).collect());
-            }
+            () = more => return Some(found),
         }
     }
 }
@@ -115,7 +157,6 @@ mod tests {
     use api::fixtures;
     use futures_util::StreamExt as _;
     use serde_json::json;
-    use tokio_util::sync::CancellationToken;
 
     #[test]
     fn a_page_hears_of_what_it_shows() {
@@ -126,12 +167,20 @@ mod tests {
         assert!(!hears(&Key::Shop("acme-2".into())) && !hears(&Key::Releases));
     }
 
+    fn heard(
+        registry: &Arc<Registry>,
+        query: &str,
+        view: View,
+        stop: &CancellationToken,
+    ) -> impl Stream<Item = String> + Unpin {
+        let (registry, person) = (Arc::clone(registry), Person::seeing(view));
+        Box::pin(names(registry, Wanted::read(query), person, stop.clone()))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn many_changes_of_one_shop_are_told_once() {
-        let registry = Registry::default();
-        let stop = CancellationToken::new();
-        let names = names(&registry, Wanted::read("key=shop/acme"), stop.clone());
-        tokio::pin!(names);
+        let (registry, stop) = (Arc::default(), CancellationToken::new());
+        let mut names = heard(&registry, "key=shop/acme", View::ALL, &stop);
         for _ in 0..10 {
             registry.applied(fixtures::shop("acme", json!({})));
             registry.applied(fixtures::shop("other", json!({})));
@@ -145,12 +194,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_reads_too_slowly_is_told_that_all_may_have_changed() {
-        let registry = Registry::default();
-        let names = names(&registry, Wanted::default(), CancellationToken::new());
-        tokio::pin!(names);
+        let (registry, stop) = (Arc::default(), CancellationToken::new());
+        let mut names = heard(&registry, "", View::ALL, &stop);
         for number in 0..5000 {
             registry.applied(fixtures::shop(&format!("s{number}"), json!({})));
         }
         assert_eq!(names.next().await.as_deref(), Some("all"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_hears_of_a_shop_or_a_rollout_of_others() {
+        let (registry, stop) = (Arc::default(), CancellationToken::new());
+        let mut names = heard(
+            &registry,
+            "key=shops&key=rollouts",
+            View::of_shop("acme"),
+            &stop,
+        );
+        for shop in ["other", "acme"] {
+            let mut spec = operations::rollout::defaults("shops-acme-3");
+            spec.shops = vec![shop.to_owned()];
+            registry.applied(api::Rollout::new(&format!("of-{shop}"), spec));
+            registry.applied(fixtures::shop(shop, json!({})));
+        }
+        let all = operations::rollout::defaults("shops-acme-3");
+        registry.applied(api::Rollout::new("of-all", all));
+        let heard = [names.next().await, names.next().await].map(Option::unwrap);
+        assert_eq!(heard, ["shop/acme", "rollout/of-acme"]);
+        stop.cancel();
+        assert_eq!(names.next().await, None);
     }
 }

@@ -1,7 +1,10 @@
 //! What is counted, and the page that says it. Labels come from the table of routes and from lists,
 //! never from a shop or a person.
 
-use crate::registry::{FOLLOWED, Known};
+use crate::{
+    impersonation::Impersonation,
+    registry::{FOLLOWED, Known},
+};
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -13,7 +16,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -35,19 +38,6 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// The route of what no page is at.
 const NO_ROUTE: &str = "none";
 
-/// What came of a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the login of the cluster tells it")
-)]
-pub(crate) enum Login {
-    /// The person is known now.
-    Done,
-    /// The provider, or the person's browser, said something that does not fit.
-    Failed,
-}
-
 /// What is counted since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
@@ -56,6 +46,7 @@ pub(crate) struct Figures {
     seconds: Mutex<Duration>,
     logins: [AtomicU64; 2],
     open_pages: AtomicUsize,
+    plain: AtomicBool,
 }
 
 /// A page that is open, and counted until this is dropped.
@@ -75,13 +66,14 @@ impl Figures {
         OpenPage(Arc::clone(self))
     }
 
-    /// Somebody tried to log in.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the login of the cluster tells it")
-    )]
-    pub(crate) fn login(&self, login: Login) {
-        self.logins[usize::from(login == Login::Failed)].fetch_add(1, Relaxed);
+    /// Somebody came back from the provider, and was let in, or not.
+    pub(crate) fn login<T, E>(&self, came_of: &Result<T, E>) {
+        self.logins[usize::from(came_of.is_err())].fetch_add(1, Relaxed);
+    }
+
+    /// How the program acts as people.
+    pub(crate) fn acts(&self, how: Impersonation) {
+        self.plain.store(how == Impersonation::Plain, Relaxed);
     }
 
     fn answered(&self, route: &str, status: u16, took: Duration) {
@@ -118,7 +110,7 @@ struct Sources<'a> {
 type Sample = (Vec<(&'static str, String)>, f64);
 type Metric = (&'static str, &'static str, fn(&Sources<'_>) -> Vec<Sample>);
 
-const METRICS: [Metric; 9] = [
+const METRICS: [Metric; 10] = [
     (
         "longshore_console_requests_total",
         "Requests, by the pattern of their path (`route`; `none` is no page) and the class of the \
@@ -162,6 +154,11 @@ const METRICS: [Metric; 9] = [
             };
             outcomes.map(sample).collect()
         },
+    ),
+    (
+        "longshore_console_plain_impersonation",
+        "Whether it can act as anybody in every request, 1 or 0: a cluster admin in all but name.",
+        |it| one(f64::from(u8::from(it.figures.plain.load(Relaxed)))),
     ),
     (
         "longshore_console_open_pages",
@@ -268,7 +265,8 @@ mod tests {
         figures.answered("/shops/{name}", 200, Duration::from_millis(7));
         figures.answered("/shops/{name}", 200, Duration::from_millis(70));
         figures.answered(NO_ROUTE, 404, Duration::from_mins(1));
-        figures.login(Login::Failed);
+        figures.login(&Err::<(), _>(()));
+        figures.acts(Impersonation::Plain);
         let open = figures.page_opens();
         let says = |line: &str| {
             let page = page(&figures, &Known::default());
@@ -280,6 +278,7 @@ mod tests {
         says("longshore_console_answers_total{le=\"0.1\"} 2");
         says("longshore_console_answers_total{le=\"+Inf\"} 3");
         says("longshore_console_logins_total{outcome=\"failed\"} 1");
+        says("longshore_console_plain_impersonation 1");
         says("longshore_console_open_pages 1");
         says("longshore_console_current{kind=\"shops\"} 0");
         drop(open);

@@ -1,6 +1,15 @@
 //! What all pages have: the frame, the way to show a failure, and text for addresses.
 
-use crate::{desk::Desk, guard::Guard, person::Person, registry::Registry, rights::Right};
+use crate::{
+    desk::Desk,
+    guard::{Guard, cookie},
+    login::LoginError,
+    person::{People, Person},
+    registry::Registry,
+    rights::Right,
+    session::Session,
+    view::View,
+};
 use askama::Template;
 use axum::{
     extract::FromRequestParts,
@@ -12,27 +21,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use jiff::Timestamp;
 use operations::{Done, OperationError};
 use release::Reason;
-use std::{convert::Infallible, fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 use tracing::error;
+
+pub(crate) use crate::address::encode;
 
 /// The cookie that bears what was done to the next page.
 const NOTE: &str = "longshore-note";
 /// Bytes of a note at most: browsers take cookies of 4 KiB.
 const NOTE_BYTES: usize = 2048;
-
-/// Text as a part of an address.
-pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String never fails.
-            write!(encoded, "%{byte:02X}").unwrap_or_default();
-        }
-    }
-    encoded
-}
 
 /// A moment, for a page: the browser shows it in the reader's zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +67,8 @@ pub(crate) struct Frame {
     pub(crate) person: String,
     /// What each form bears.
     pub(crate) token: String,
+    /// Whether the person can log out.
+    pub(crate) leaves: bool,
     /// Who halted, and why.
     pub(crate) halt: Option<String>,
     pub(crate) halt_unknown: Option<String>,
@@ -80,19 +79,34 @@ pub(crate) struct Frame {
     pub(crate) may_halt: bool,
 }
 
-/// Who asks, and what the page before left.
+/// Who asks, what that person sees, and what the page before left.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) person: Person,
+    pub(crate) view: Arc<View>,
+    /// The session, if there are logins.
+    pub(crate) session: Option<Session>,
     note: Option<String>,
 }
 
 impl FromRequestParts<Arc<Desk>> for Asked {
-    type Rejection = Infallible;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Failure> {
+        let session = parts.extensions.get::<Session>().cloned();
+        let person = match (&desk.people, &session) {
+            (People::One(person), _) => person.clone(),
+            (People::Many(crowd), Some(session)) => {
+                let person = crowd.person(session);
+                person.map_err(|error| LoginError::Refused(error.into()))?
+            }
+            // The guard lets nobody pass without one.
+            (People::Many(_), None) => return Err(LoginError::State.into()),
+        };
         Ok(Self {
-            person: desk.person.clone(),
+            view: person.view().await?,
+            person,
+            session,
             note: note(&parts.headers),
         })
     }
@@ -105,8 +119,9 @@ impl Asked {
         let known = registry.read();
         Frame {
             person: self.person.name.clone(),
-            token: guard.form_token(),
-            halt: known.halt.as_ref().map(operations::halt::Halt::line),
+            token: guard.form_token(&self.person.name),
+            leaves: self.session.is_some(),
+            halt: self.view.halt(known.halt.as_ref()).map(|halt| halt.line()),
             halt_unknown: known.halt_unknown.clone(),
             stale: known.broken.iter().copied().collect(),
             note: self.note.clone(),
@@ -126,12 +141,7 @@ impl Asked {
 }
 
 fn note(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    let mut pairs = cookies
-        .split(';')
-        .filter_map(|one| one.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == NOTE)?;
-    let text = URL_SAFE_NO_PAD.decode(value).ok()?;
+    let text = URL_SAFE_NO_PAD.decode(cookie(headers, NOTE)?).ok()?;
     String::from_utf8(text).ok()
 }
 
@@ -157,7 +167,8 @@ pub(crate) fn done(to: &str, done: &Done) -> Response {
     response
 }
 
-fn html(code: StatusCode, page: &impl Template) -> Response {
+/// A page, or that it cannot be made.
+pub(crate) fn html(code: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => (code, Html(text)).into_response(),
         Err(error) => {
@@ -180,8 +191,16 @@ pub(crate) enum Failure {
     Missing(String),
     /// The form is too old, or of another run.
     Form,
+    /// Somebody is not logged in.
+    Login(LoginError),
     /// Not everything is read from the API server yet.
     Starting,
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        Self::Login(error)
+    }
 }
 
 impl From<OperationError> for Failure {
@@ -236,6 +255,16 @@ impl IntoResponse for Failure {
                 };
                 (StatusCode::FORBIDDEN, page)
             }
+            Self::Login(error) => {
+                let reason = error.reason();
+                let page = FailurePage {
+                    title: "You are not logged in",
+                    text: runtime::Chain(&error).to_string(),
+                    hint: reason.hint(),
+                    reason: Some(reason.code()),
+                };
+                (of_login(&error), page)
+            }
             Self::Starting => {
                 let page = FailurePage {
                     title: "Not ready yet",
@@ -248,6 +277,19 @@ impl IntoResponse for Failure {
             }
         };
         html(code, &page)
+    }
+}
+
+const fn of_login(error: &LoginError) -> StatusCode {
+    match error {
+        LoginError::Away { .. } | LoginError::Code { .. } | LoginError::Issuer { .. } => {
+            StatusCode::BAD_GATEWAY
+        }
+        LoginError::Often => StatusCode::TOO_MANY_REQUESTS,
+        LoginError::State => StatusCode::BAD_REQUEST,
+        LoginError::Provider { .. } | LoginError::Refused(_) | LoginError::Size { .. } => {
+            StatusCode::FORBIDDEN
+        }
     }
 }
 

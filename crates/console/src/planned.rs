@@ -1,5 +1,6 @@
 //! A plan, as a page shows it.
 
+use operations::change::NOT_TRIED;
 use plan::{Action, Change, Field, Plan};
 use release::{Envelope, Release};
 use serde_json::Value;
@@ -51,6 +52,9 @@ impl Planned {
         if plan.changes().any(|change| change.action == Action::Delete) {
             notes.push("Objects are deleted. Data, volumes and the namespace stay.".to_owned());
         }
+        if plan.held.iter().any(|held| held == NOT_TRIED) {
+            notes.push(NOT_TRIED.to_owned());
+        }
         Self {
             objects,
             notes,
@@ -68,7 +72,8 @@ impl Planned {
 pub(crate) fn problems(plan: &Plan) -> Vec<String> {
     let refused = plan.changes().filter_map(|change| change.refused.clone());
     // Shops that are not in the registry are only told.
-    let held = plan.held.iter().filter(|held| !held.contains("--prune"));
+    let held = plan.held.iter();
+    let held = held.filter(|held| !held.contains("--prune") && *held != NOT_TRIED);
     let failed = plan.failed.values().cloned();
     failed.chain(refused).chain(held.cloned()).collect()
 }

@@ -57,6 +57,8 @@ pub(crate) struct Known {
     pub(crate) halt: Option<Halt>,
     /// Why the halt is not known, if it is not.
     pub(crate) halt_unknown: Option<String>,
+    /// Names of rollouts that are taken, and not shown.
+    hidden: BTreeSet<String>,
     listed: BTreeSet<&'static str>,
     /// Kinds whose changes do not come at present.
     pub(crate) broken: BTreeSet<&'static str>,
@@ -68,10 +70,35 @@ impl Known {
         self.listed.len() == FOLLOWED.len()
     }
 
+    /// Whether a rollout has this name.
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.fleet.rollouts.contains_key(name) || self.hidden.contains(name)
+    }
+
     /// The Release of this name.
     pub(crate) fn release(&self, name: &str) -> Option<&ResolvedRelease> {
         let mut all = self.fleet.releases.values().flat_map(BTreeMap::values);
         all.find(|release| release.name == name)
+    }
+
+    /// The same of a part of the fleet.
+    pub(crate) fn with(&self, fleet: Fleet, halt: Option<Halt>) -> Self {
+        let releases = fleet.releases.values().flat_map(BTreeMap::values);
+        let stored = releases.filter_map(|release| {
+            let at = self.stored.get(&release.name)?;
+            Some((release.name.clone(), *at))
+        });
+        Self {
+            stored: stored.collect(),
+            // Their channel is not known, and so whose they are.
+            unreadable: BTreeMap::new(),
+            halt,
+            halt_unknown: self.halt_unknown.clone(),
+            hidden: self.fleet.rollouts.keys().cloned().collect(),
+            listed: self.listed.clone(),
+            broken: self.broken.clone(),
+            fleet,
+        }
     }
 
     fn keep_release(&mut self, release: &Release) {

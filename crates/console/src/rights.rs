@@ -3,7 +3,7 @@
 
 use client::{ApiError, Cluster};
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+    ResourceAttributes, ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
 use kube::api::{Api, PostParams};
 use parking_lot::Mutex;
@@ -83,6 +83,14 @@ impl Rights {
         }
     }
 
+    /// What the person may read.
+    pub(crate) fn sees(&self) -> Sees {
+        Sees {
+            cluster: self.cluster.clone(),
+            namespace: Arc::clone(&self.namespace),
+        }
+    }
+
     /// Whether the person may do this, to the object of this name if there is one. If nobody can
     /// say, it is offered, and not asked again for a while, so that pages do not wait for an API
     /// server that is away: it refuses what the person may not do.
@@ -110,18 +118,66 @@ impl Rights {
     }
 
     async fn ask(&self, right: Right, name: Option<&str>) -> Result<bool, ApiError> {
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(right.attributes(name, &self.namespace)),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
+        self.cluster
+            .may(right.attributes(name, &self.namespace))
+            .await
+    }
+}
+
+/// Asks what somebody may read. Unlike [`Rights`], it says so if nobody can say.
+#[derive(Debug, Clone)]
+pub(crate) struct Sees {
+    cluster: Cluster,
+    namespace: Arc<str>,
+}
+
+impl Sees {
+    /// Whether all objects of a resource of ours may be listed.
+    pub(crate) async fn all(&self, resource: &str) -> Result<bool, ApiError> {
+        self.ours(resource, "list", None).await
+    }
+
+    /// Whether one of them may be read.
+    pub(crate) async fn one(&self, resource: &str, name: &str) -> Result<bool, ApiError> {
+        self.ours(resource, "get", Some(name)).await
+    }
+
+    async fn ours(&self, resource: &str, verb: &str, name: Option<&str>) -> Result<bool, ApiError> {
+        let attributes = ResourceAttributes {
+            group: Some("longshore.dev".to_owned()),
+            resource: Some(resource.to_owned()),
+            verb: Some(verb.to_owned()),
+            name: name.map(str::to_owned),
+            ..ResourceAttributes::default()
         };
-        let api: Api<SelfSubjectAccessReview> = Api::all(self.cluster.client());
+        self.cluster.may(attributes).await
+    }
+
+    /// Whether it may be read who halted, and why.
+    pub(crate) async fn halt(&self) -> Result<bool, ApiError> {
+        let attributes = ResourceAttributes {
+            verb: Some("get".to_owned()),
+            ..Right::Halt.attributes(None, &self.namespace)
+        };
+        self.cluster.may(attributes).await
+    }
+
+    /// What the authorizers say of the person's rights in the cluster, as far as they can.
+    pub(crate) async fn rules(&self) -> Result<Vec<ResourceRule>, ApiError> {
+        let review = SelfSubjectRulesReview {
+            spec: SelfSubjectRulesReviewSpec {
+                namespace: Some(self.namespace.to_string()),
+            },
+            ..SelfSubjectRulesReview::default()
+        };
+        let api: Api<SelfSubjectRulesReview> = Api::all(self.cluster.client());
         let params = PostParams::default();
         let call = || async { api.create(&params, &review).await };
-        let answered = self.cluster.once("ask for rights", call).await?;
-        Ok(answered.status.is_some_and(|status| status.allowed))
+        let answered = self.cluster.once("ask for rules", call).await?;
+        Ok(answered
+            .status
+            .map(|status| status.resource_rules)
+            .unwrap_or_default())
     }
 }
 

@@ -1,26 +1,48 @@
 //! The program: its parts, how they live together, and why it ends.
 
 use crate::{
-    desk::Desk, follow, guard::Guard, health, metrics::Figures, person::Person, registry::Registry,
+    address::Origin,
+    desk::Desk,
+    follow,
+    guard::Guard,
+    health,
+    impersonation::{self, ImpersonationError},
+    login::Login,
+    metrics::Figures,
+    person::{Crowd, People, Person},
+    registry::Registry,
+    session::{Keys, SESSION},
     web,
 };
 use api::{Release, Rollout, Shop, ShopClass};
 use client::{ApiError, Cluster};
+use hyper_util::service::TowerToHyperService;
 use release::Reason;
-use runtime::{PageServer, TaskError, Tasks};
+use runtime::{
+    PageServer, TaskError, Tasks,
+    connections::{Limits, serve_within},
+};
 use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, info, warn};
+use tracing::{Span, info};
 
 /// How long what has begun may take once it is to stop.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// A page that is open has a connection, for as long as a session lasts; behind the edge all are of
+/// one peer. A header has a cookie of 4 KiB.
+const LIMITS: Limits = Limits {
+    connections: 2048,
+    lifetime: Duration::from_secs(SESSION.as_secs().unsigned_abs()),
+    buffer: 32 << 10,
+};
 
 /// Why the program did not run, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// The address cannot be had.
-    #[error("cannot listen on {listen}, as --listen says")]
+    #[error("cannot listen on {listen}, as --port or --listen says")]
     Listen {
         /// Where.
         listen: SocketAddr,
@@ -30,6 +52,9 @@ pub enum ConsoleError {
     /// The API server does not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// It may act as nobody.
+    #[error(transparent)]
+    Impersonation(#[from] ImpersonationError),
     /// A part ended.
     #[error("a part of the program ended")]
     Task(#[from] TaskError<Infallible>),
@@ -42,6 +67,7 @@ impl ConsoleError {
         match self {
             Self::Listen { .. } => Reason::Config,
             Self::Api(error) => error.reason(),
+            Self::Impersonation(error) => error.reason(),
             Self::Task(_) => Reason::Bug,
         }
     }
@@ -49,27 +75,47 @@ impl ConsoleError {
 
 type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves until `stop`; `opened` is told the address for the person's browser. `health` is where
-/// health and metrics are asked for, if they are. `namespace` is that of the scheduler.
+/// How people come.
+pub(crate) enum Mode {
+    /// One person, on this machine, as the kubeconfig says.
+    Laptop,
+    /// Many people, who log in.
+    Login(Box<Login>, Origin, Arc<Keys>),
+}
+
+/// Serves until `stop`, pages at the first address, and health and metrics at the second one, if there
+/// is one; `opened` is told the address for the person's browser. `namespace` is that of the scheduler.
 ///
 /// # Errors
 ///
-/// If the address cannot be had, if the API server does not say who this is, or if a part ends.
+/// If the address cannot be had, if the API server does not say who this is or lets it act as
+/// nobody, or if a part ends.
 pub(crate) async fn run(
     cluster: Cluster,
-    listen: SocketAddr,
-    health: Option<SocketAddr>,
+    (listen, health): (SocketAddr, Option<SocketAddr>),
+    mode: Mode,
     namespace: &str,
     stop: CancellationToken,
     opened: impl FnOnce(&str),
 ) -> Result<(), ConsoleError> {
     let failed = |source| ConsoleError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let guard = Arc::new(Guard::new(listener.local_addr().map_err(failed)?));
     let figures = Arc::<Figures>::default();
-    let person = Person::of(cluster.clone(), namespace).await?;
+    let (guard, people, login) = match mode {
+        Mode::Laptop => {
+            let person = Person::of(cluster.clone(), namespace).await?;
+            info!(person = person.name, "everything is done as this person");
+            let guard = Guard::new(listener.local_addr().map_err(failed)?);
+            (guard, People::One(person), None)
+        }
+        Mode::Login(login, origin, keys) => {
+            figures.acts(impersonation::check(&cluster).await?);
+            let people = People::Many(Crowd::new(cluster.clone(), namespace));
+            (Guard::of_login(origin, keys), people, Some(*login))
+        }
+    };
+    let guard = Arc::new(guard);
     let registry = Arc::new(Registry::default());
-    info!(person = person.name, "everything is done as this person");
     opened(&guard.address());
 
     let mut tasks = Tasks::<Infallible>::new(stop.clone());
@@ -88,7 +134,7 @@ pub(crate) async fn run(
     let (of, to, at) = (cluster.clone(), Arc::clone(&registry), stop.clone());
     spawn("rollouts", Box::pin(follow::kind::<Rollout>(of, to, at)));
     let (to, at, namespace) = (Arc::clone(&registry), stop.clone(), namespace.to_owned());
-    let halt = follow::halt(cluster, to, namespace.clone(), at);
+    let halt = follow::halt(cluster.clone(), to, namespace.clone(), at);
     spawn("halt", Box::pin(halt));
     if let Some(listen) = health {
         let failed = |source| ConsoleError::Listen { listen, source };
@@ -100,17 +146,14 @@ pub(crate) async fn run(
         registry,
         figures,
         guard,
-        person,
+        people,
+        login,
+        own: cluster,
         namespace,
         stop: stop.clone(),
     };
-    let served = async move {
-        let serve = axum::serve(listener, web::routes(desk));
-        let ended = serve.with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = ended {
-            warn!(%error, "no longer served");
-        }
-    };
+    let service = TowerToHyperService::new(web::routes(desk));
+    let served = serve_within(listener, service, LIMITS, stop);
     spawn("web", Box::pin(served));
     Ok(tasks.run(GRACE).await?)
 }

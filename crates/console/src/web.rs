@@ -6,6 +6,7 @@ mod edit;
 mod fleet;
 mod halt;
 mod jobs;
+mod login;
 mod many;
 mod moving;
 mod releases;
@@ -15,19 +16,22 @@ mod shops;
 mod watched;
 
 use crate::{
-    desk::Desk, form::Sent, guard::guard, live::live, metrics::count, page::Failure,
-    registry::Known,
+    desk::{Desk, Sight},
+    form::Sent,
+    guard::guard,
+    live::live,
+    login::{CALLBACK, LOGGED_OUT},
+    metrics::count,
+    page::{Asked, Failure},
+    session::Session,
 };
 use axum::{
     Form, Router,
-    extract::{DefaultBodyLimit, FromRequest, Query, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, Request},
     middleware,
-    response::{IntoResponse as _, Redirect, Response},
+    response::{Redirect, Response},
     routing::{get, post},
 };
-use http::{HeaderValue, header};
-use parking_lot::RwLockReadGuard;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes of a form at most: a Shop has 300 values of 4 KiB.
@@ -36,18 +40,13 @@ const FORM: usize = 2 << 20;
 type Answer = Result<Response, Failure>;
 
 impl Desk {
-    /// What is known of the cluster.
+    /// What is known of the cluster, as far as the person sees it.
     ///
     /// # Errors
     ///
     /// If it is not read yet.
-    fn known(&self) -> Result<RwLockReadGuard<'_, Known>, Failure> {
-        let known = self.registry.read();
-        if known.is_listed() {
-            Ok(known)
-        } else {
-            Err(Failure::Starting)
-        }
+    fn known(&self, asked: &Asked) -> Result<Sight<'_>, Failure> {
+        self.sight(&asked.view).ok_or(Failure::Starting)
     }
 }
 
@@ -57,7 +56,10 @@ pub(crate) fn routes(desk: Desk) -> Router {
     let counting = Arc::clone(&desk.figures);
     Router::new()
         .route("/", get(|| async { Redirect::to("/shops") }))
-        .route("/login", get(login))
+        .route("/login", get(login::begin))
+        .route(CALLBACK, get(login::end))
+        .route("/logout", post(login::leave))
+        .route(LOGGED_OUT, get(login::left))
         .route("/assets/{name}", get(assets::asset))
         .route("/live", get(live))
         .route("/shops", get(shops::list))
@@ -87,26 +89,6 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .with_state(Arc::new(desk))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Login {
-    secret: String,
-}
-
-/// The secret of the address becomes a cookie, so that it stands in no other address.
-async fn login(State(desk): State<Arc<Desk>>, Query(login): Query<Login>) -> Answer {
-    if !desk.guard.knows(&login.secret) {
-        return Err(Failure::Missing(
-            "This is not the address that longshore-console printed last.".to_owned(),
-        ));
-    }
-    let mut response = Redirect::to("/shops").into_response();
-    if let Ok(cookie) = HeaderValue::from_str(&desk.guard.cookie()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
-}
-
 /// A form that a page of this run sent.
 struct Posted(Sent);
 
@@ -114,10 +96,13 @@ impl FromRequest<Arc<Desk>> for Posted {
     type Rejection = Failure;
 
     async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, Failure> {
+        let session = request.extensions().get::<Session>();
+        let person = session.map(|session| session.user.clone());
         let form = Form::<Vec<(String, String)>>::from_request(request, desk).await;
         let Form(fields) = form.map_err(|rejection| Failure::Missing(rejection.body_text()))?;
         let sent = Sent::from(fields);
-        if desk.guard.is_form_token(sent.get("token")) {
+        let person = person.unwrap_or_default();
+        if desk.guard.is_form_token(sent.get("token"), &person) {
             Ok(Self(sent))
         } else {
             Err(Failure::Form)

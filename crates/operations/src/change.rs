@@ -2,15 +2,20 @@
 //! the Shop in between.
 
 use crate::OperationError;
-use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims};
+use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims, namespace};
 use client::{Cluster, Conflicts, Mode, shop as identity};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use plan::{Action, Change, Plan, difference, dry_run, guard::Registry, tidy};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
+use plan::{Action, Change, Plan, difference, dry_run, foreseen, guard::Registry, tidy};
+use release::Reason;
 use render::assign;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+/// What a plan says that nobody tried.
+pub const NOT_TRIED: &str = "The API server did not try it, since you may not write what the shop is made of: this is what \
+     the scheduler would write.";
 /// How often it is tried while the scheduler writes the Shop's status at the same moment.
 const TRIES: usize = 5;
 /// Shops that are looked at, or written, at the same time.
@@ -172,7 +177,33 @@ async fn plan(
         fields: true,
         now: Timestamp::now(),
     };
-    Ok(dry_run::plan(cluster, &question).await?)
+    if may_try(cluster, &shops).await? {
+        match dry_run::plan(cluster, &question).await {
+            // It may also be that the program may not do this as the person.
+            Err(error) if error.reason() == Reason::ApiForbidden => {}
+            planned => return Ok(planned?),
+        }
+    }
+    let mut plan = foreseen(&question);
+    plan.held.push(NOT_TRIED.to_owned());
+    Ok(plan)
+}
+
+/// Whether the person may let the API server try what shops are made of: to look at it everywhere,
+/// as a plan does, and to write it. Whoever changes Shops alone needs neither.
+async fn may_try(cluster: &Cluster, shops: &BTreeSet<String>) -> Result<bool, OperationError> {
+    let Some(shop) = shops.first() else {
+        return Ok(true);
+    };
+    let right = |verb: &str, namespace: Option<String>| ResourceAttributes {
+        group: Some("apps".to_owned()),
+        resource: Some("deployments".to_owned()),
+        verb: Some(verb.to_owned()),
+        namespace,
+        ..ResourceAttributes::default()
+    };
+    Ok(cluster.may(right("list", None)).await?
+        && cluster.may(right("patch", Some(namespace(shop)))).await?)
 }
 
 fn shop<'a>(fleet: &'a Fleet, name: &str) -> Result<&'a Shop, OperationError> {

@@ -22,7 +22,7 @@ pub use super::sampling::TRIES;
 const AT_ONCE: usize = 16;
 
 /// What a plan is made for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The registry.
     pub fleet: &'a Fleet,
@@ -177,7 +177,7 @@ fn sort<'a>(
     (unknown, foreseen)
 }
 
-fn objects(
+pub(crate) fn objects(
     question: &Question<'_>,
     name: &str,
     shop: Option<&Shop>,

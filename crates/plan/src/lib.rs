@@ -11,6 +11,7 @@
 mod difference;
 pub mod dry_run;
 pub mod files;
+mod foreseen;
 mod gate;
 pub mod guard;
 pub mod registry;
@@ -22,6 +23,7 @@ mod text;
 pub mod why;
 
 pub use difference::{Field, difference, tidy};
+pub use foreseen::foreseen;
 pub use gate::gate;
 pub use staleness::{Moved, moved};
 pub use summary::{Group, Summary};

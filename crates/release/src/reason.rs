@@ -292,6 +292,21 @@ reasons! {
     ApiRefused "api-refused" Configuration
         "The API server refused an object.",
         "correct the field that the message names";
+    Impersonation "impersonation" Configuration
+        "The console's service account may not act as other people.",
+        "give it the ClusterRole longshore-console-impersonate, which the Helm chart has: \
+         docs/console.md";
+    LoginProvider "login-provider" Store
+        "The OpenID Connect provider does not answer, or not as one.",
+        "look at the provider; its address is LONGSHORE_CONSOLE_OIDC_ISSUER, and what the console \
+         trusts is LONGSHORE_CONSOLE_OIDC_CA_FILE";
+    LoginRefused "login-refused" Configuration
+        "Somebody is not logged in to the console.",
+        "log in again; if that does not help, the message says what an administrator of the \
+         provider or of the console has to change";
+    LoginOften "login-often" TryAgain
+        "There were too many logins from one address.",
+        "try again in a minute";
     Owned "owned" Configuration
         "Another manager owns fields of an object.",
         "agree with its owner, or take the fields with --take-over";

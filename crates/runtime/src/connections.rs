@@ -44,6 +44,27 @@ pub const HEADER_LIMIT: usize = 8 << 10;
 /// How long to wait where the process has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What a listener takes at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long one may be open.
+    pub lifetime: Duration,
+    /// Bytes of a request's line and header, and of what waits to be read or written.
+    pub buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS,
+            lifetime: CONNECTION_TIMEOUT,
+            buffer: HEADER_LIMIT,
+        }
+    }
+}
+
 /// How many requests a connection may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requests {
@@ -73,6 +94,32 @@ pub async fn serve<S, B>(
     serve_through(listener, plain, service, requests, pause, stop).await;
 }
 
+/// The same with other limits, for any number of requests.
+pub async fn serve_within<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    stop: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let plain = |stream| ready(Ok(stream));
+    accept(
+        listener,
+        plain,
+        service,
+        (Requests::Many, limits),
+        || None,
+        stop,
+    )
+    .await;
+}
+
 /// The same, after a handshake, such as that of TLS, which may take [`HEADER_TIMEOUT`]. Where it
 /// fails, the connection ends.
 pub async fn serve_through<H, F, I, S, B>(
@@ -80,6 +127,28 @@ pub async fn serve_through<H, F, I, S, B>(
     handshake: H,
     service: S,
     requests: Requests,
+    pause: impl FnMut() -> Option<Duration>,
+    stop: CancellationToken,
+) where
+    H: Fn(TcpStream) -> F,
+    F: Future<Output = io::Result<I>> + Send + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let bounds = (requests, Limits::default());
+    accept(listener, handshake, service, bounds, pause, stop).await;
+}
+
+async fn accept<H, F, I, S, B>(
+    listener: TcpListener,
+    handshake: H,
+    service: S,
+    (requests, limits): (Requests, Limits),
     mut pause: impl FnMut() -> Option<Duration>,
     stop: CancellationToken,
 ) where
@@ -105,14 +174,14 @@ pub async fn serve_through<H, F, I, S, B>(
         while tasks.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                open.make_room();
+                open.make_room(limits.connections);
                 open.0.push((
                     peer.ip(),
                     tasks.spawn(connection(
                         handshake(stream),
                         peer,
                         service.clone(),
-                        requests,
+                        (requests, limits),
                         stop.clone(),
                     )),
                 ));
@@ -152,9 +221,9 @@ pub async fn serve_through<H, F, I, S, B>(
 struct Open(Vec<(IpAddr, AbortHandle)>);
 
 impl Open {
-    fn make_room(&mut self) {
+    fn make_room(&mut self, connections: usize) {
         self.0.retain(|(_, connection)| !connection.is_finished());
-        if self.0.len() >= CONNECTIONS {
+        if self.0.len() >= connections {
             self.cut_one();
         }
     }
@@ -176,7 +245,7 @@ async fn connection<I, S, B>(
     handshake: impl Future<Output = io::Result<I>>,
     peer: SocketAddr,
     service: S,
-    requests: Requests,
+    (requests, limits): (Requests, Limits),
     stop: CancellationToken,
 ) where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -199,12 +268,12 @@ async fn connection<I, S, B>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_LIMIT)
+        .max_buf_size(limits.buffer)
         .keep_alive(requests == Requests::Many)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut asked = false;
-    let served = timeout(CONNECTION_TIMEOUT, async {
+    let served = timeout(limits.lifetime, async {
         loop {
             tokio::select! {
                 ended = connection.as_mut() => return ended,

@@ -56,7 +56,7 @@ pub(super) async fn show(
     Query(Wanted { q }): Query<Wanted>,
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
-    let all = lines(&*desk.known()?, &q);
+    let all = lines(&*desk.known(&asked)?, &q);
     let page = Page {
         frame,
         q,
@@ -68,10 +68,11 @@ pub(super) async fn show(
 
 pub(super) async fn csv(
     State(desk): State<Arc<Desk>>,
+    asked: Asked,
     Query(Wanted { q }): Query<Wanted>,
 ) -> Answer {
     let mut text = "at,by,what,rollout,why\n".to_owned();
-    for line in lines(&*desk.known()?, &q) {
+    for line in lines(&*desk.known(&asked)?, &q) {
         let fields = [line.at, line.by, line.what, line.rollout, line.why];
         text.push_str(&fields.map(|field| quoted(&field)).join(","));
         text.push('\n');

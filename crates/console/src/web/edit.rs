@@ -58,7 +58,7 @@ pub(super) async fn form(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::ChangeShop, Some(&name)).await;
     let page = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let shop = found(&known, &name)?;
         Form {
             frame,
@@ -79,7 +79,7 @@ pub(super) async fn send(
     Path((name, word)): Path<(String, String)>,
     Posted(sent): Posted,
 ) -> Answer {
-    let fleet = desk.known()?.fleet.clone();
+    let fleet = desk.known(&asked)?.fleet.clone();
     let step = Step {
         desk: &desk,
         asked: &asked,

@@ -45,12 +45,12 @@ struct Watched {
 
 pub(super) async fn show(State(desk): State<Arc<Desk>>, asked: Asked) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
-    let all = Question::shops().ask::<Shops>(&asked.person.cluster).await;
-    let watched = all
-        .map(watched)
-        .map_err(|error| runtime::Chain(&error).to_string());
+    let all = Question::shops().ask::<Shops>(&desk.own).await;
     let page = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
+        let watched = all
+            .map(|all| watched(all, &known))
+            .map_err(|error| runtime::Chain(&error).to_string());
         page(frame, &known, watched, Timestamp::now())
     };
     Ok(asked.answer(&page))
@@ -104,11 +104,12 @@ fn page(
     }
 }
 
-/// Shops that have open errors or domains that are down, the worst first.
-fn watched(all: Shops) -> Vec<Watched> {
+/// Shops of the person that have open errors or domains that are down, the worst first.
+fn watched(all: Shops, known: &Known) -> Vec<Watched> {
     let mut bad: Vec<_> = all
         .shops
         .into_iter()
+        .filter(|shop| known.fleet.shops.contains_key(&shop.shop))
         .filter(|shop| shop.problem.is_some() || !shop.open.is_empty())
         .collect();
     bad.sort_by_key(|shop| {

@@ -43,7 +43,8 @@ pub(super) async fn pull(
         ("Everything is halted: no shop is moved.", warnings)
     };
     // Not after the next look at it: the person looks now.
-    desk.registry.halt(Ok(halt::get(cluster, namespace).await?));
+    let now = halt::get(&desk.own, namespace).await?;
+    desk.registry.halt(Ok(now));
     let said = Done {
         said: said.to_owned(),
         warnings,

@@ -30,7 +30,7 @@ pub(super) async fn start(
     Posted(sent): Posted,
 ) -> Answer {
     let class = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let class = &found(&known, &shop)?.spec.class;
         let class = known.fleet.classes.get(class).cloned();
         class.ok_or_else(|| Failure::Missing(format!("The class of {shop} does not exist.")))?
@@ -60,7 +60,7 @@ pub(super) async fn show(
     asked: Asked,
     Path((shop, name)): Path<(String, String)>,
 ) -> Answer {
-    found(&*desk.known()?, &shop)?;
+    found(&*desk.known(&asked)?, &shop)?;
     let job = Job {
         namespace: namespace(&shop),
         name,

@@ -49,7 +49,7 @@ pub(super) async fn form(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
-    let chosen = Chosen::read(query.as_deref().unwrap_or_default(), &*desk.known()?)?;
+    let chosen = Chosen::read(query.as_deref().unwrap_or_default(), &*desk.known(&asked)?)?;
     let page = Form {
         frame,
         chosen,
@@ -65,7 +65,7 @@ pub(super) async fn send(
     Posted(sent): Posted,
 ) -> Answer {
     let (chosen, fleet) = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         (Chosen::sent(&sent, &known)?, known.fleet.clone())
     };
     let before = chosen

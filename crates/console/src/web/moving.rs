@@ -50,7 +50,7 @@ pub(super) async fn plan(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::StartRollout, None).await;
     let (fleet, wanted, closed, mut waits) = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let shop = found(&known, &name)?;
         let wanted = known.release(&release).cloned();
         let wanted = wanted.filter(|wanted| wanted.channel.as_str() == shop.spec.channel);
@@ -113,16 +113,14 @@ pub(super) async fn start(
         why: who.why.clone(),
     });
     let rollout = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         found(&known, &name)?;
         let wanted = known
             .release(&release)
             .ok_or_else(|| Failure::Missing(format!("There is no Release {release}.")))?;
         spec.evidence = rollout::evidence_of_classes(wanted, &known.fleet);
         rollout::check(&spec, wanted, &known.fleet)?;
-        free(&format!("{release}-{name}"), |name| {
-            known.fleet.rollouts.contains_key(name)
-        })
+        free(&format!("{release}-{name}"), |name| known.is_taken(name))
     };
     rollout::create(&asked.person.cluster, &rollout, spec).await?;
     info!(target: "audit", person = who.by, why = who.why, shop = name, release, rollout, "rollout started");

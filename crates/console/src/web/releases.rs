@@ -58,7 +58,7 @@ pub(super) async fn list(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_start = asked.person.may(Right::StartRollout, None).await;
     let page = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         page(frame, q, &known, may_start)
     };
     Ok(asked.answer(&page))

@@ -40,7 +40,7 @@ struct Row {
 pub(super) async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let rows = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let mut all: Vec<_> = known.fleet.rollouts.iter().collect();
         // What goes on first, then the newest.
         all.sort_by_key(|(_, it)| {
@@ -132,7 +132,7 @@ pub(super) async fn show(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::SteerRollout, Some(&name)).await;
     let page = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let rollout = known.fleet.rollouts.get(&name);
         let rollout =
             rollout.ok_or_else(|| Failure::Missing(format!("There is no rollout {name}.")))?;
@@ -251,7 +251,9 @@ pub(super) async fn say(
     Path(name): Path<String>,
     Posted(sent): Posted,
 ) -> Answer {
-    drop(desk.known()?);
+    if !desk.known(&asked)?.fleet.rollouts.contains_key(&name) {
+        return Err(Failure::Missing(format!("There is no rollout {name}.")));
+    }
     let verb = match sent.get("do") {
         "pause" => Verb::Pause,
         "resume" => Verb::Resume,

@@ -89,7 +89,7 @@ pub(super) async fn show(
     let may_change = asked.person.may(Right::ChangeShop, Some(&name)).await;
     let may_move = asked.person.may(Right::StartRollout, None).await;
     let mut page = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let shop = found(&known, &name)?;
         page(frame, &name, shop, &known)
     };

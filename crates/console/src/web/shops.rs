@@ -64,7 +64,7 @@ pub(super) async fn list(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_start = asked.person.may(Right::StartRollout, None).await;
     let may_change = asked.person.may(Right::ChangeShop, None).await;
-    let known = desk.known()?;
+    let known = desk.known(&asked)?;
     let rows = rows(&known, &question);
     let shops = known.fleet.shops.values();
     let channels: BTreeSet<_> = shops.map(|shop| shop.spec.channel.clone()).collect();

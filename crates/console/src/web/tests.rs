@@ -1,7 +1,12 @@
 //! Pages, as a browser gets them, of a registry that a test filled.
 
 use super::*;
-use crate::{guard::Guard, person::Person, registry::Registry};
+use crate::{
+    guard::Guard,
+    person::{People, Person},
+    registry::Registry,
+    view::View,
+};
 use api::{Release, Rollout, Shop, ShopClass, fixtures};
 use axum::body::Body;
 use client::scripted::{Exchange, Script, expect};
@@ -42,7 +47,9 @@ async fn console(exchanges: impl IntoIterator<Item = Exchange>) -> Console {
     let desk = Desk {
         registry: Arc::clone(&registry),
         guard: Arc::clone(&guard),
-        person,
+        people: People::One(person),
+        login: None,
+        own: script.cluster(),
         figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
         stop: CancellationToken::new(),
@@ -110,7 +117,7 @@ impl Console {
         let request = Request::post(path)
             .header("origin", format!("http://{HOST}"))
             .header("content-type", "application/x-www-form-urlencoded");
-        let token = self.guard.form_token();
+        let token = self.guard.form_token("");
         self.ask(request, format!("token={token}&{form}")).await
     }
 }
@@ -222,7 +229,7 @@ async fn a_form_of_another_run_or_page_does_nothing() {
     assert_eq!(page.code, StatusCode::FORBIDDEN);
     assert!(page.text.contains("load the page again"), "{}", page.text);
     let other = request().header("origin", "https://evil.example");
-    let token = console.guard.form_token();
+    let token = console.guard.form_token("");
     let page = console.ask(other, format!("do=halt&token={token}")).await;
     assert_eq!(page.code, StatusCode::FORBIDDEN);
     console.script.end();
@@ -250,19 +257,13 @@ async fn nobody_sees_half_a_registry() {
     let fresh = Desk {
         registry: Arc::default(),
         guard: Arc::clone(&console.guard),
-        person: Person::of(
-            Script::new([
-                expect("POST /apis/authentication.k8s.io/v1/selfsubjectreviews").answers(json!({})),
-            ])
-            .cluster(),
-            "longshore-system",
-        )
-        .await
-        .unwrap(),
+        people: People::One(Person::seeing(View::ALL)),
+        login: None,
+        own: Script::new([]).cluster(),
         figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
         stop: CancellationToken::new(),
     };
     assert!(console.registry.read().is_listed());
-    assert!(matches!(fresh.known(), Err(Failure::Starting)));
+    assert!(fresh.sight(&View::ALL).is_none());
 }

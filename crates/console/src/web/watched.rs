@@ -97,8 +97,9 @@ pub(super) async fn show(
     asked: Asked,
     Path(shop): Path<String>,
 ) -> Answer {
-    found(&*desk.known()?, &shop)?;
-    let cluster = &asked.person.cluster;
+    found(&*desk.known(&asked)?, &shop)?;
+    // Whoever sees the Shop sees this, too: the right to ask longshore-watch is one to all shops.
+    let cluster = &desk.own;
     let (errors, uptime, performance, may_judge, frame) = join!(
         Question::get(&shop, "errors").ask::<Errors>(cluster),
         Question::get(&shop, "uptime").ask::<Uptime>(cluster),
@@ -209,7 +210,7 @@ pub(super) async fn judge(
     Path((shop, fingerprint)): Path<(String, String)>,
     Posted(sent): Posted,
 ) -> Answer {
-    found(&*desk.known()?, &shop)?;
+    found(&*desk.known(&asked)?, &shop)?;
     let fingerprint: Fingerprint = fingerprint
         .parse()
         .map_err(|_| Failure::Missing(format!("{fingerprint:?} is no fingerprint.")))?;

@@ -255,8 +255,8 @@ fn plans(browser: &Browser, shops: usize, figures: &mut Figures) {
 
     let (_, form) = browser.timed("/many?all=found&class=php-plain");
     let sent = format!(
-        "token={}&all=found&search={}&found={}&state=&min=2&max=3&enable=&disable=&forget=&values=\
-         &unset=&step=plan",
+        "token={}&all=found&search={}&found={}&state=&min=&max=&enable=&disable=&forget=&values=app/title\
+         %3DSale&unset=&step=plan",
         field(&form.body, "token"),
         field(&form.body, "search").replace('=', "%3D"),
         field(&form.body, "found")

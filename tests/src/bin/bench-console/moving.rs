@@ -104,14 +104,12 @@ struct Page {
 impl Page {
     fn follow(&self, shown: &Seen, fetched: &AtomicU64, over: &AtomicBool) -> io::Result<()> {
         let path = format!("/shops/{}", self.shop);
-        // The key that its `data-live` says.
+        // The keys that its parts say.
         let page = self.browser.get(&path).body;
-        let keys = page
-            .split("data-live=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next())
-            .unwrap_or_default();
-        let mut changes = self.browser.follow(&keys.replace(' ', "&key="))?;
+        let parts = page.split("data-live=\"").skip(1);
+        let keys = parts.filter_map(|rest| rest.split('"').next());
+        let keys: Vec<_> = keys.flat_map(str::split_whitespace).collect();
+        let mut changes = self.browser.follow(&keys.join("&key="))?;
         let mut last = Instant::now();
         while !over.load(Relaxed) {
             match changes() {

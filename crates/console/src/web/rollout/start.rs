@@ -49,7 +49,7 @@ pub(crate) async fn new(
     let may = asked.person.may(Right::StartRollout, None).await;
     let sent = Sent::query(query.as_deref().unwrap_or_default());
     let page = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         page(frame, &sent, &known, may)?
     };
     Ok(asked.answer(&page))
@@ -147,7 +147,7 @@ pub(crate) async fn start(
 ) -> Answer {
     let who = asked.person.who(sent.get("why"));
     let (name, spec) = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let release = named(&known, sent.get("release"))?;
         let mut spec = spec(release, &sent)?;
         spec.started = Some(Started {
@@ -155,8 +155,7 @@ pub(crate) async fn start(
             why: who.why.clone(),
         });
         rollout::check(&spec, release, &known.fleet)?;
-        let taken = |name: &str| known.fleet.rollouts.contains_key(name);
-        (free(&release.name, taken), spec)
+        (free(&release.name, |name| known.is_taken(name)), spec)
     };
     let release = spec.release.clone();
     rollout::create(&asked.person.cluster, &name, spec).await?;
