@@ -107,15 +107,17 @@ test-magento: tools build images ## a complete Magento on the cluster, and a tab
 # The cluster has a network of its own; `platform open` carries connections into it, and ends with
 # it.
 .PHONY: cluster
-cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler, the edge and a shop (PORT=8088)
-	@$(tools) cluster
+cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler, the edge, a shop and the console (PORT=8088)
+	@$(tools) cluster accounts
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster up --nodes 2
-	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up
+	@CLUSTER_DIR=$(demo_cluster) setsid tests/cluster/cluster exec $(target)/debug/platform accounts $(PORT) >$(demo_cluster)/logs/accounts 2>&1 </dev/null &
+	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up $(PORT)
 	@CLUSTER_DIR=$(demo_cluster) setsid $(target)/debug/platform open $(PORT) >$(demo_cluster)/logs/open 2>&1 </dev/null &
 	@# Whatever answers there must be the shop: the port may be another program's.
 	@page=$$(curl --silent --show-error --fail --retry 20 --retry-all-errors --retry-delay 1 --cacert $(demo_cluster)/platform/authority.pem https://demo.localhost:$(PORT)/) && [[ $$page == entry=*asset=* ]] || \
 	  { printf 'https://demo.localhost:%s/ is not the shop; %s/logs/open says:\n' $(PORT) $(demo_cluster); cat $(demo_cluster)/logs/open; exit 1; } >&2
 	@printf 'open https://demo.localhost:%s/ (its certificate is of %s/platform/authority.pem) and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster) $(demo_cluster)
+	@printf 'the console: https://console.localhost:%s/ (%s/platform/console-authority.pem); its provider at port %s (accounts-authority.pem) lets in the user anna, who may do everything, or boris, who looks on, with any password\n' $(PORT) $(demo_cluster) $$(($(PORT) + 1))
 
 .PHONY: cluster-down
 cluster-down: ## end what `make cluster` started
