@@ -107,15 +107,17 @@ test-magento: tools build images ## a complete Magento on the cluster, and a tab
 # The cluster has a network of its own; `platform open` carries connections into it, and ends with
 # it.
 .PHONY: cluster
-cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler, the edge and a shop (PORT=8088)
-	@$(tools) cluster
+cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler, the edge, a shop and the console (PORT=8088)
+	@$(tools) cluster accounts
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster up --nodes 2
-	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up
+	@CLUSTER_DIR=$(demo_cluster) setsid tests/cluster/cluster exec $(target)/debug/platform accounts $(PORT) >$(demo_cluster)/logs/accounts 2>&1 </dev/null &
+	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up $(PORT)
 	@CLUSTER_DIR=$(demo_cluster) setsid $(target)/debug/platform open $(PORT) >$(demo_cluster)/logs/open 2>&1 </dev/null &
 	@# Whatever answers there must be the shop: the port may be another program's.
 	@page=$$(curl --silent --show-error --fail --retry 20 --retry-all-errors --retry-delay 1 --cacert $(demo_cluster)/platform/authority.pem https://demo.localhost:$(PORT)/) && [[ $$page == entry=*asset=* ]] || \
 	  { printf 'https://demo.localhost:%s/ is not the shop; %s/logs/open says:\n' $(PORT) $(demo_cluster); cat $(demo_cluster)/logs/open; exit 1; } >&2
 	@printf 'open https://demo.localhost:%s/ (its certificate is of %s/platform/authority.pem) and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster) $(demo_cluster)
+	@printf 'the console: https://console.localhost:%s/ (%s/platform/console-authority.pem); its provider at port %s (accounts-authority.pem) lets in the user anna, who may do everything, or boris, who looks on, with any password\n' $(PORT) $(demo_cluster) $$(($(PORT) + 1))
 
 .PHONY: cluster-down
 cluster-down: ## end what `make cluster` started
@@ -140,6 +142,11 @@ bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git a
 bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kwok plays, as root (SHOPS=5000)
 	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
+
+.PHONY: bench-console
+bench-console: tools release ## longshore-console with 5,000 shops on a real API server, and 200 open pages, as root (SHOPS=5000)
+	@$(tools) cluster console
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-console --shops $(SHOPS)
 
 .PHONY: test-outage
 test-outage: tools build images cluster-tests ## the edge under load while the API server is away for ten minutes, as root
@@ -249,6 +256,8 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics-edge.md docs/metrics-edge.md
 	cargo run --locked --quiet --package watch --example watch_metrics > $(target)/metrics-watch.md
 	mv $(target)/metrics-watch.md docs/metrics-watch.md
+	cargo run --locked --quiet --package console --example console_metrics > $(target)/metrics-console.md
+	mv $(target)/metrics-console.md docs/metrics-console.md
 	cargo run --locked --quiet --package edge --example edge_dashboard > $(target)/edge.json
 	mv $(target)/edge.json manifests/chart/files/dashboards/edge.json
 	cargo run --locked --quiet --package edge --example issuer_dashboard > $(target)/issuer.json

@@ -1,6 +1,7 @@
-# longshore-init, longshore-agent, longshore-scheduler and longshore-watch by themselves: no shell, no package manager, no root.
+# longshore-init, longshore-agent, longshore-scheduler, longshore-watch and longshore-console by themselves: no shell, no package
+# manager, no root.
 #
-#   docker build -f images/longshore.Dockerfile --target init -t longshore-init:0.1.0 .       (and agent, scheduler, watch)
+#   docker build -f images/longshore.Dockerfile --target init -t longshore-init:0.1.0 .       (and agent, scheduler, watch, console)
 #
 # Build binaries.Dockerfile first; about pinning, labels and the same bytes twice, see there.
 ARG BINARIES_IMAGE=longshore-binaries:0.1.0
@@ -40,3 +41,9 @@ LABEL org.opencontainers.image.title=longshore-watch \
       org.opencontainers.image.description="Gathers the errors of all shops, and asks whether their domains answer"
 COPY --from=binaries /opt/longshore/bin/longshore-watch /opt/longshore/bin/
 ENTRYPOINT ["longshore-watch"]
+
+FROM root AS console
+LABEL org.opencontainers.image.title=longshore-console \
+      org.opencontainers.image.description="Shows the shops of a cluster in a browser, and changes them as the person who clicks"
+COPY --from=binaries /opt/longshore/bin/longshore-console /opt/longshore/bin/
+ENTRYPOINT ["longshore-console"]

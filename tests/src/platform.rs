@@ -16,6 +16,7 @@
 
 pub mod boot;
 mod class;
+pub mod console;
 pub mod edge;
 mod evidence;
 mod minio;

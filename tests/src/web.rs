@@ -226,12 +226,19 @@ pub fn get(port: u16, path: &str) -> io::Result<Page> {
 ///
 /// If nobody answers, or not to the end.
 pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Page> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n"
-    )?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n");
+    ask(address, &request, PATIENCE)
+}
+
+/// Sends `address` a request of HTTP/1.0, and gives the answer.
+///
+/// # Errors
+///
+/// If nobody answers, or not to the end, or not within `patience`.
+pub fn ask(address: SocketAddr, request: &str, patience: Duration) -> io::Result<Page> {
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     // Whoever asks for it may get what is no text.

@@ -9,6 +9,8 @@
 //! host that nobody proved is no claim, unless the shop has it already. One that is proven is that
 //! of the proven shop, whoever has it: the other shop goes on without this host. See
 //! [`crate::proof`].
+//!
+//! Hosts of the platform itself, such as the console's, are no shop's, proven or not.
 
 mod of_shop;
 mod withheld;
@@ -102,13 +104,16 @@ impl fmt::Display for Claim {
 pub struct Collision {
     ours: Claim,
     theirs: Claim,
-    /// The other shop.
-    pub shop: String,
+    /// The other shop; none if it is the platform's own.
+    pub shop: Option<String>,
 }
 
 impl fmt::Display for Collision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ours, theirs, shop } = self;
+        let Some(shop) = shop else {
+            return write!(f, "{ours} is one of the platform's own hosts");
+        };
         if ours == theirs {
             return write!(f, "{ours} belongs to shop {shop}");
         }
@@ -151,6 +156,8 @@ pub struct Claims {
     owners: BTreeMap<Claim, BTreeSet<String>>,
     /// Which shops name each host that is not proven for them.
     unproven: BTreeMap<String, BTreeSet<String>>,
+    /// Hosts of the platform itself.
+    reserved: BTreeSet<String>,
 }
 
 impl Claims {
@@ -231,6 +238,11 @@ impl Claims {
             .and_modify(|standing| standing.proposed = true);
     }
 
+    /// Takes in a host of the platform itself, which no shop gets.
+    pub fn reserve(&mut self, host: &str) {
+        self.reserved.insert(host.to_owned());
+    }
+
     /// A shop is gone.
     pub fn forget(&mut self, name: &str) {
         let Standing {
@@ -281,6 +293,9 @@ impl Claims {
     /// The shop that has a host.
     #[must_use]
     pub fn owner_of_host(&self, host: &str) -> Option<&str> {
+        if self.reserved.contains(host) {
+            return None;
+        }
         let claim = Claim::host(host);
         let shops = self.owners.get(&claim)?;
         let first = shops.iter().min_by_key(|shop| self.rank(shop, &claim))?;
@@ -296,6 +311,13 @@ impl Claims {
     }
 
     fn collision(&self, name: &str, ours: &Claim) -> Option<Collision> {
+        if ours.kind == Kind::Host && self.reserved.contains(&ours.name) {
+            return Some(Collision {
+                ours: ours.clone(),
+                theirs: ours.clone(),
+                shop: None,
+            });
+        }
         let own = self.rank(name, ours);
         let before = |(theirs, shops): (&Claim, &BTreeSet<String>)| {
             let first = shops
@@ -304,7 +326,7 @@ impl Claims {
             Some(Collision {
                 ours: ours.clone(),
                 theirs: theirs.clone(),
-                shop: first.clone(),
+                shop: Some(first.clone()),
             })
         };
         if ours.kind == Kind::Tenants {

@@ -51,10 +51,11 @@ impl Origin {
         format!("https://{}{path}", self.authority)
     }
 
-    /// Whether a header `Host` names it.
+    /// Whether a header `Host` names it. The edge leaves the port out, whichever it is.
     pub(crate) fn is_host(&self, host: &str) -> bool {
         let host = host.to_lowercase();
-        host.strip_suffix(":443").unwrap_or(&host) == self.authority
+        let own = self.authority.split(':').next().unwrap_or_default();
+        host == own || host.strip_suffix(":443").unwrap_or(&host) == self.authority
     }
 }
 
@@ -78,6 +79,8 @@ mod tests {
         assert!(!origin.is_host("console.example:8443") && !origin.is_host("evil.example"));
         let other: Origin = "https://console.example:8443".parse().unwrap();
         assert_eq!(other.at(""), "https://console.example:8443");
+        assert!(other.is_host("console.example:8443") && other.is_host("console.example"));
+        assert!(!other.is_host("console.example:8444"));
         for bad in [
             "",
             "console.example",

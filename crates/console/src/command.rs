@@ -50,6 +50,9 @@ struct Arguments {
     /// Port of 127.0.0.1; 0 is any that is free
     #[arg(long, default_value_t = 9812)]
     port: u16,
+    /// Address of /livez, /readyz and /metrics; none: they are not served
+    #[arg(long, env = "LONGSHORE_CONSOLE_HEALTH", value_name = "ADDRESS")]
+    health: Option<SocketAddr>,
     /// Namespace of the scheduler
     #[arg(long, env = "LONGSHORE_CONSOLE_NAMESPACE", default_value = SYSTEM)]
     namespace: String,
@@ -133,13 +136,12 @@ fn execute(arguments: Arguments) -> Result<(), CommandError> {
                 return Ok(());
             };
             let namespace = &arguments.namespace;
-            Ok(
-                run::run(cluster?, listen, mode, namespace, stop, |address| {
-                    // Whoever started it without a terminal reads the log.
-                    writeln!(io::stdout(), "Open {address}").ok();
-                })
-                .await?,
-            )
+            let health = arguments.health;
+            let opened = |address: &str| {
+                // Whoever started it without a terminal reads the log.
+                writeln!(io::stdout(), "Open {address}").ok();
+            };
+            Ok(run::run(cluster?, (listen, health), mode, namespace, stop, opened).await?)
         };
         tokio::select! {
             ended = work => ended,

@@ -3,6 +3,7 @@
 use crate::{
     guard::Guard,
     login::Login,
+    metrics::Figures,
     person::People,
     registry::{Known, Registry},
     view::View,
@@ -22,6 +23,7 @@ pub(crate) struct Desk {
     pub(crate) login: Option<Login>,
     /// The connection of the program itself, for what is read behind a check of what a person sees.
     pub(crate) own: Cluster,
+    pub(crate) figures: Arc<Figures>,
     /// The namespace of the scheduler.
     pub(crate) namespace: String,
     pub(crate) stop: CancellationToken,

@@ -21,6 +21,7 @@
 //! | `guard` | which requests are answered at all, and with which headers |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
 //! | `web` | the pages, and what is done |
+//! | `metrics`, `health` | what is counted, for Prometheus, and whether it works, for the kubelet |
 //! | `live` | which parts of an open page have to be fetched again |
 
 mod address;
@@ -29,9 +30,11 @@ mod desk;
 mod follow;
 mod form;
 mod guard;
+mod health;
 mod impersonation;
 mod live;
 mod login;
+mod metrics;
 mod page;
 mod person;
 mod planned;
@@ -45,4 +48,5 @@ mod view;
 mod web;
 
 pub use command::run;
+pub use metrics::reference;
 pub use run::ConsoleError;

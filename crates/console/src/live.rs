@@ -77,7 +77,9 @@ pub(crate) async fn live(
             None => std::future::pending().await,
         }
     };
-    let events = futures_util::StreamExt::map(names, |name| {
+    let open = desk.figures.page_opens();
+    let events = futures_util::StreamExt::map(names, move |name| {
+        let _counted = &open;
         Ok(Event::default().event("changed").data(name))
     });
     let events = futures_util::StreamExt::take_until(events, ends);

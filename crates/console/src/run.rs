@@ -5,8 +5,10 @@ use crate::{
     desk::Desk,
     follow,
     guard::Guard,
+    health,
     impersonation::{self, ImpersonationError},
     login::Login,
+    metrics::Figures,
     person::{Crowd, People, Person},
     registry::Registry,
     session::{Keys, SESSION},
@@ -17,7 +19,7 @@ use client::{ApiError, Cluster};
 use hyper_util::service::TowerToHyperService;
 use release::Reason;
 use runtime::{
-    TaskError, Tasks,
+    PageServer, TaskError, Tasks,
     connections::{Limits, serve_within},
 };
 use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
@@ -81,8 +83,8 @@ pub(crate) enum Mode {
     Login(Box<Login>, Origin, Arc<Keys>),
 }
 
-/// Serves until `stop`; `opened` is told the address for the person's browser. `namespace` is that
-/// of the scheduler.
+/// Serves until `stop`, pages at the first address, and health and metrics at the second one, if there
+/// is one; `opened` is told the address for the person's browser. `namespace` is that of the scheduler.
 ///
 /// # Errors
 ///
@@ -90,7 +92,7 @@ pub(crate) enum Mode {
 /// nobody, or if a part ends.
 pub(crate) async fn run(
     cluster: Cluster,
-    listen: SocketAddr,
+    (listen, health): (SocketAddr, Option<SocketAddr>),
     mode: Mode,
     namespace: &str,
     stop: CancellationToken,
@@ -98,6 +100,7 @@ pub(crate) async fn run(
 ) -> Result<(), ConsoleError> {
     let failed = |source| ConsoleError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let figures = Arc::<Figures>::default();
     let (guard, people, login) = match mode {
         Mode::Laptop => {
             let person = Person::of(cluster.clone(), namespace).await?;
@@ -106,7 +109,7 @@ pub(crate) async fn run(
             (guard, People::One(person), None)
         }
         Mode::Login(login, origin, keys) => {
-            impersonation::check(&cluster).await?;
+            figures.acts(impersonation::check(&cluster).await?);
             let people = People::Many(Crowd::new(cluster.clone(), namespace));
             (Guard::of_login(origin, keys), people, Some(*login))
         }
@@ -133,8 +136,15 @@ pub(crate) async fn run(
     let (to, at, namespace) = (Arc::clone(&registry), stop.clone(), namespace.to_owned());
     let halt = follow::halt(cluster.clone(), to, namespace.clone(), at);
     spawn("halt", Box::pin(halt));
+    if let Some(listen) = health {
+        let failed = |source| ConsoleError::Listen { listen, source };
+        let server = PageServer::bind(listen).await.map_err(failed)?;
+        let pages = health::pages(Arc::clone(&registry), Arc::clone(&figures));
+        spawn("health", Box::pin(server.run(pages, stop.clone())));
+    }
     let desk = Desk {
         registry,
+        figures,
         guard,
         people,
         login,

@@ -25,6 +25,13 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// What stands behind the `?` of an address; what is none asks for everything.
+    pub(crate) fn read(query: &str) -> Self {
+        let address = format!("/?{query}").parse::<http::Uri>().ok();
+        let read = address.and_then(|it| axum::extract::Query::try_from_uri(&it).ok());
+        read.map(|query| query.0).unwrap_or_default()
+    }
+
     /// The query of the same question with another order or page, for links.
     pub(crate) fn link(&self, sort: &str, page: usize) -> String {
         let page = page.to_string();
@@ -181,13 +188,18 @@ pub(crate) struct Rows {
     pub(crate) pages: usize,
 }
 
-/// The rows of a question.
-pub(crate) fn rows(known: &Known, question: &Question) -> Rows {
+/// The shops that a question finds, by name.
+pub(crate) fn found<'a>(known: &'a Known, question: &Question) -> Vec<(&'a String, &'a Shop)> {
     let words = question.q.to_lowercase();
     let shops = known.fleet.shops.iter();
-    let mut found: Vec<_> = shops
+    shops
         .filter(|(name, shop)| matches(name, shop, question, &words))
-        .collect();
+        .collect()
+}
+
+/// The rows of a question.
+pub(crate) fn rows(known: &Known, question: &Question) -> Rows {
+    let mut found = found(known, question);
     match question.sort.as_str() {
         "health" => found.sort_by_key(|(_, shop)| Health::of(shop)),
         "class" => found.sort_by(|(_, a), (_, b)| a.spec.class.cmp(&b.spec.class)),

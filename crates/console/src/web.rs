@@ -21,6 +21,7 @@ use crate::{
     guard::guard,
     live::live,
     login::{CALLBACK, LOGGED_OUT},
+    metrics::count,
     page::{Asked, Failure},
     session::Session,
 };
@@ -52,6 +53,7 @@ impl Desk {
 /// All pages.
 pub(crate) fn routes(desk: Desk) -> Router {
     let guarding = Arc::clone(&desk.guard);
+    let counting = Arc::clone(&desk.figures);
     Router::new()
         .route("/", get(|| async { Redirect::to("/shops") }))
         .route("/login", get(login::begin))
@@ -83,6 +85,7 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .fallback(|| async { Failure::Missing("There is no such page.".to_owned()) })
         .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(guarding, guard))
+        .layer(middleware::from_fn_with_state(counting, count))
         .with_state(Arc::new(desk))
 }
 

@@ -353,6 +353,11 @@ pub fn collisions(shops: &[(usize, Shop)], path: &Path) -> Vec<String> {
         .iter()
         .filter(|(_, shop)| once.insert(name(shop)))
         .flat_map(told)
-        .map(|(label, found)| format!("{label}: {found}, of line {}", line(&found.shop)))
+        .map(|(label, found)| {
+            format!(
+                "{label}: {found}, of line {}",
+                line(found.shop.as_deref().unwrap_or_default())
+            )
+        })
         .collect()
 }

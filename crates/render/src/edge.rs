@@ -13,6 +13,9 @@
 //! A host has its shard by its own hash, so that one host's change touches one ConfigMap, whatever
 //! else changes. 64 shards hold some 500,000 hosts below [`SHARD_LIMIT`].
 
+mod platform;
+
+pub use self::platform::PlatformHost;
 pub use api::edge::{NAMESPACE, SHARDS, shard_name, shard_of};
 use api::{
     Domain, Fleet, Object, Shop, ShopClass, ShopState,
@@ -102,7 +105,8 @@ pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
     fleet.shops.iter().filter_map(site).collect()
 }
 
-/// All shards, of the shops whose class uses maps. Shards without hosts are there, too: a missing
+/// All shards, of the shops whose class uses maps, and of the platform's own hosts, which no shop
+/// has. Shards without hosts are there, too: a missing
 /// one would look like a lost one.
 ///
 /// # Errors
@@ -110,6 +114,7 @@ pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
 /// If a shard is full.
 pub fn maps<'a>(
     sites: impl Iterator<Item = (&'a str, &'a Site)>,
+    platform: &[PlatformHost],
 ) -> Result<Vec<Object>, EdgeError> {
     // Sorted, so that the same fleet has the same lines.
     let mut hosts = BTreeMap::<&str, (&str, &Site, &Domain)>::new();
@@ -128,6 +133,21 @@ pub fn maps<'a>(
         }
         let of_host = |domain: &'a Domain| (domain.host.as_str(), (shop, site, domain));
         hosts.extend(site.domains.iter().map(of_host));
+    }
+    for PlatformHost {
+        host,
+        namespace,
+        certificate,
+    } in platform
+    {
+        // A shop that had it before may have left the registry.
+        hosts.remove(host.as_str());
+        line(BACKENDS, host, namespace);
+        let known = serde_json::to_string(&PlatformHost::settings()).unwrap_or_default();
+        line(SHOPS, namespace, &known);
+        if let Some(secret) = certificate {
+            line(OWN_CERTIFICATES, host, secret);
+        }
     }
     for (host, (shop, site, domain)) in hosts {
         match (site.closed, &domain.redirect_to) {

@@ -7,6 +7,7 @@ use client::Cluster;
 use jiff::SignedDuration;
 use plan::guard::Limit;
 use release::Reason;
+use render::edge::PlatformHost;
 use runtime::{
     Setting as _, command_line,
     telemetry::{self, Filter, Format},
@@ -71,6 +72,10 @@ struct Arguments {
     /// Name server for proofs of domains; otherwise those of /etc/resolv.conf
     #[arg(long, value_name = "ADDRESS")]
     dns: Option<SocketAddr>,
+    /// A host of the platform, the namespace whose Service `web` answers there, and perhaps the Secret of
+    /// its certificate: HOST=NAMESPACE or HOST=NAMESPACE/SECRET. No shop gets the host
+    #[arg(long, value_name = "HOST")]
+    platform_host: Vec<PlatformHost>,
     /// Which events are logged
     #[arg(long, default_value = "info", value_parser = command_line::filter)]
     log: String,
@@ -136,6 +141,7 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
         grace: SignedDuration::from_secs(arguments.delete_after),
         agents: arguments.evidence == Evidence::Agents,
         dns: arguments.dns,
+        platform_hosts: arguments.platform_host.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -44,6 +44,7 @@ use jiff::SignedDuration;
 use plan::guard::Limit;
 use queue::Ended;
 use release::Reason;
+use render::edge::PlatformHost;
 use runtime::{PageServer, Stop, Tasks};
 use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) agents: bool,
     /// The name server for proofs of domains; otherwise those of `/etc/resolv.conf`.
     pub(crate) dns: Option<SocketAddr>,
+    /// Hosts that the edge leads to the platform's own pods.
+    pub(crate) platform_hosts: Vec<PlatformHost>,
 }
 
 /// Why the controller ended.

@@ -162,3 +162,26 @@ tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/* Groups as subjects of a binding: include "longshore.consoleGroups" (list "oidc:operators"). */}}
+{{- define "longshore.consoleGroups" -}}
+{{- range . }}
+- apiGroup: rbac.authorization.k8s.io
+  kind: Group
+  name: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Arguments of the scheduler: hosts of the platform, which it reserves and writes into the maps of the edge, and those of its values. */}}
+{{- define "longshore.schedulerArguments" -}}
+{{- $hosts := .Values.edge.hosts }}
+{{- if .Values.console.enabled }}
+{{- $hosts = append $hosts (dict "host" .Values.console.host "namespace" "console" "certificate" .Values.console.certificate) }}
+{{- end }}
+{{- range $hosts }}
+- --platform-host={{ .host }}={{ .namespace }}{{ with .certificate }}/{{ . }}{{ end }}
+{{- end }}
+{{- with .Values.scheduler.arguments }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,9 +1,11 @@
 //! `make cluster`: a whole platform on one machine, and an address at which its shop answers.
 //!
 //! ```text
-//!  platform up            inside the cluster: installs everything, publishes a demo shop, and returns when its pods serve it
+//!  platform accounts PORT inside the cluster: an OpenID Connect provider beside it, until the cluster ends
+//!  platform up PORT       inside the cluster: installs everything, publishes a demo shop, and returns when its pods serve it
 //!  platform publish       inside the cluster: publishes what the shop's sources are now, and makes it known to the cluster
-//!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the edge, until the cluster ends
+//!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the edge, and on the port after it to the provider, until
+//!                         the cluster ends
 //! ```
 
 #![allow(
@@ -12,9 +14,9 @@
 )]
 
 use e2e::{
-    cluster::Cluster,
+    cluster::{self, Cluster},
     figures,
-    platform::{Class, Platform, Tenant, edge::Signed},
+    platform::{Class, Platform, Tenant, console::Doors, edge::Signed},
     web,
 };
 use serde_json::json;
@@ -45,11 +47,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["up"] => up(),
+        ["accounts", port] => accounts(port),
+        ["up", port] => up(port),
         ["publish"] => publish(),
         ["open", port] => open(port),
         _ => Err(io::Error::other(
-            "expected: platform up, platform publish, or platform open PORT",
+            "expected: platform accounts PORT, platform up PORT, platform publish, or platform open PORT",
         )),
     };
     match done {
@@ -65,8 +68,24 @@ fn say(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
+/// The provider is reached at the port after the edge's.
+fn doors(port: &str) -> io::Result<Doors> {
+    let edge: u16 = port.parse().map_err(io::Error::other)?;
+    let accounts = edge.checked_add(1);
+    let accounts = accounts.ok_or_else(|| io::Error::other("the port after PORT is none"))?;
+    Ok(Doors { edge, accounts })
+}
+
+fn accounts(port: &str) -> io::Result<()> {
+    let cluster = Cluster::shared();
+    let provider = Platform::attach(&cluster).accounts(doors(port)?);
+    drop(provider.wait());
+    Err(io::Error::other("the provider ended"))
+}
+
 // A tenant that is dropped is suspended, as those of tests are; this one stays.
-fn up() -> io::Result<()> {
+fn up(port: &str) -> io::Result<()> {
+    let doors = doors(port)?;
     let begin = Instant::now();
     let cluster = Cluster::shared();
     say("MinIO, the scheduler and its definitions …")?;
@@ -85,6 +104,9 @@ fn up() -> io::Result<()> {
     fs::write(platform.path("address"), edge.to_string())?;
     say("longshore-watch, which probes the shop and gathers its errors …")?;
     platform.watch(edge.ip(), &signed.authority, None);
+    say("longshore-console, behind the edge and a login …")?;
+    let values = platform.values_with_watch(edge.ip(), &signed.authority, None);
+    platform.console(values, doors);
     say("two pods on two nodes …")?;
     let domain = json!({ "host": HOST, "primary": true, "certificate": CERTIFICATE });
     shop.open(
@@ -149,7 +171,9 @@ fn open(port: &str) -> io::Result<()> {
             "127.0.0.1:{port}: {error}; another port is chosen with `make cluster PORT=…`"
         ))
     };
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).map_err(taken)?;
+    let doors = doors(port)?;
+    let listener = TcpListener::bind(("127.0.0.1", doors.edge)).map_err(taken)?;
+    let accounts = TcpListener::bind(("127.0.0.1", doors.accounts)).map_err(taken)?;
     web::Network::Of(keeper).enter()?;
     // It ends with the cluster.
     thread::spawn(move || {
@@ -160,6 +184,13 @@ fn open(port: &str) -> io::Result<()> {
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
             .unwrap_or_default();
     });
+    let provider = format!("{}:{}", cluster::HOST, doors.accounts);
+    let provider: SocketAddr = provider.parse().map_err(io::Error::other)?;
+    thread::spawn(move || listen(&accounts, provider));
+    listen(&listener, address)
+}
+
+fn listen(listener: &TcpListener, address: SocketAddr) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept()?;
         thread::spawn(move || carry(&client, address));

@@ -130,6 +130,23 @@ impl Platform<'_> {
     /// Its image is not built, or it does not start in time.
     #[track_caller]
     pub fn watch(&self, edge: IpAddr, authority: &str, dns: Option<SocketAddr>) {
+        chart::install(self.cluster, &self.values_with_watch(edge, authority, dns));
+        self.rolled_out(WATCH, "deployment/longshore-watch");
+    }
+
+    /// What the chart is told of both.
+    ///
+    /// # Panics
+    ///
+    /// An image is not built.
+    #[must_use]
+    #[track_caller]
+    pub fn values_with_watch(
+        &self,
+        edge: IpAddr,
+        authority: &str,
+        dns: Option<SocketAddr>,
+    ) -> Value {
         let image = built(self.cluster, "longshore-watch");
         let (repository, digest) = image.by_digest();
         let mut values = self.values_with_edge();
@@ -150,11 +167,17 @@ impl Platform<'_> {
             "customMetrics": { "enabled": true },
             "resources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
         });
-        chart::install(self.cluster, &values);
-        self.rolled_out(WATCH, "deployment/longshore-watch");
+        values
     }
 
-    pub(super) fn values_with_edge(&self) -> Value {
+    /// What the chart is told of the edge.
+    ///
+    /// # Panics
+    ///
+    /// Its image is not built.
+    #[must_use]
+    #[track_caller]
+    pub fn values_with_edge(&self) -> Value {
         let image = built(self.cluster, "longshore-edge");
         let (repository, digest) = image.by_digest();
         let mut values = self.values();

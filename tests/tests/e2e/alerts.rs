@@ -38,6 +38,7 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
         (&["scheduler"], "runbook-scheduler"),
         (&["edge", "issuer"], "runbook-edge"),
         (&["shops", "watch"], "runbook-watch"),
+        (&["console"], "runbook-console"),
         (
             &[
                 "logs",
@@ -70,14 +71,22 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
 #[test]
 fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
     let values = page("docs/metrics.md") + &page("docs/metrics-edge.md");
-    let values = values + &page("docs/metrics-watch.md");
+    let values = values + &page("docs/metrics-watch.md") + &page("docs/metrics-console.md");
     let rows = metrics();
     let served: BTreeSet<_> = rows
         .iter()
         .filter_map(|row| row.split('`').nth(1))
         .collect();
     let mut used = 0;
-    for program in ["agent", "scheduler", "edge", "issuer", "shops", "watch"] {
+    for program in [
+        "agent",
+        "scheduler",
+        "edge",
+        "issuer",
+        "shops",
+        "watch",
+        "console",
+    ] {
         let rules = page(&format!("manifests/chart/files/alerts/{program}.yaml"));
         for name in named(&rules) {
             used += 1;
@@ -100,6 +109,7 @@ fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
         "runbook-scheduler",
         "runbook-edge",
         "runbook-watch",
+        "runbook-console",
     ] {
         for name in named(&page(&format!("docs/{runbook}.md"))) {
             assert!(served.contains(name), "{runbook}: {name} is not a metric");

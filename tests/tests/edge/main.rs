@@ -12,5 +12,6 @@ mod browser;
 mod changes;
 mod hold;
 mod overload;
+mod platform;
 mod routing;
 mod smuggling;

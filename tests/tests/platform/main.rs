@@ -12,6 +12,7 @@
 
 mod backup;
 mod boot;
+mod console;
 mod edge;
 mod eviction;
 mod lifecycle;

@@ -112,6 +112,7 @@ fn maps(fleet: &Fleet, claims: &Claims) -> Result<Vec<Object>, CommandError> {
     let sites = edge::sites(fleet, claims);
     Ok(edge::maps(
         sites.iter().map(|(shop, site)| (shop.as_str(), site)),
+        &[],
     )?)
 }
 

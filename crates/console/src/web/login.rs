@@ -74,7 +74,9 @@ pub(super) async fn end(
     let login = login(&desk)?;
     step(login, &headers)?;
     let way = cookie(&headers, WAY).unwrap_or_default();
-    let (session, sealed, to) = login.end(&returned, way).await.map_err(refused)?;
+    let ended = login.end(&returned, way).await;
+    desk.figures.login(&ended);
+    let (session, sealed, to) = ended.map_err(refused)?;
     info!(
         target: "audit",
         person = session.user, groups = session.groups.join(","), until = %session.until,

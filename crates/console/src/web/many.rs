@@ -1,11 +1,12 @@
 //! Many Shops are changed at once: the form, one plan of all, and the change.
 
+mod chosen;
+
 use super::{Answer, Desk, Posted};
 use crate::{
-    form::{Field, Kind, Problems, Sent, many},
+    form::{Field, Kind, Problems, many},
     page::{Asked, Failure, Frame, done},
     planned::problems,
-    registry::Known,
 };
 use api::ShopSpec;
 use askama::Template;
@@ -13,6 +14,7 @@ use axum::{
     extract::{RawQuery, State},
     response::Response,
 };
+use chosen::Chosen;
 use operations::{
     Done, OperationError,
     change::{self, Edit},
@@ -22,15 +24,11 @@ use serde_json::Value;
 use std::sync::Arc;
 use tracing::info;
 
-/// Shops that are changed at once, at most: a person has chosen each of them.
-const SHOPS: usize = 500;
-
 #[derive(Template)]
 #[template(path = "many.html")]
 struct Form {
     frame: Frame,
-    /// Shops, each with its generation as it was shown.
-    chosen: Vec<(String, i64)>,
+    chosen: Chosen,
     fields: Vec<Field>,
     problem: Option<String>,
 }
@@ -39,7 +37,7 @@ struct Form {
 #[template(path = "many-plan.html")]
 struct Planned {
     frame: Frame,
-    chosen: Vec<(String, i64)>,
+    chosen: Chosen,
     fields: Vec<Field>,
     groups: Vec<Group>,
     problems: Vec<String>,
@@ -51,8 +49,7 @@ pub(super) async fn form(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
-    let sent = Sent::query(query.as_deref().unwrap_or_default());
-    let chosen = chosen(&sent, &*desk.known(&asked)?)?;
+    let chosen = Chosen::read(query.as_deref().unwrap_or_default(), &*desk.known(&asked)?)?;
     let page = Form {
         frame,
         chosen,
@@ -62,44 +59,17 @@ pub(super) async fn form(
     Ok(asked.answer(&page))
 }
 
-/// The shops of `shop=NAME`.
-///
-/// # Errors
-///
-/// If there are none, too many, or one that is not in the registry.
-fn chosen(sent: &Sent, known: &Known) -> Result<Vec<(String, i64)>, Failure> {
-    let mut chosen = Vec::new();
-    for name in sent.all("shop") {
-        let shop = super::shop::found(known, name)?;
-        chosen.push((
-            name.to_owned(),
-            shop.metadata.generation.unwrap_or_default(),
-        ));
-    }
-    match chosen.len() {
-        0 => Err(Failure::Missing(
-            "Choose shops in the table first.".to_owned(),
-        )),
-        1..=SHOPS => Ok(chosen),
-        count => Err(Failure::Missing(format!(
-            "{count} shops are chosen; at most {SHOPS} are changed at once."
-        ))),
-    }
-}
-
 pub(super) async fn send(
     State(desk): State<Arc<Desk>>,
     asked: Asked,
     Posted(sent): Posted,
 ) -> Answer {
-    let fleet = desk.known(&asked)?.fleet.clone();
-    // As they were shown, `NAME GENERATION`.
-    let shown = sent.all("shown").filter_map(|text| {
-        let (name, generation) = text.split_once(' ')?;
-        Some((name.to_owned(), generation.parse().ok()?))
-    });
-    let chosen: Vec<(String, i64)> = shown.take(SHOPS).collect();
+    let (chosen, fleet) = {
+        let known = desk.known(&asked)?;
+        (Chosen::sent(&sent, &known)?, known.fleet.clone())
+    };
     let before = chosen
+        .shops
         .iter()
         .map(|(name, _)| fleet.shops.get(name).map(|shop| &shop.spec))
         .collect::<Option<Vec<_>>>()
@@ -112,7 +82,7 @@ pub(super) async fn send(
             return Ok(again(&desk, &asked, chosen, fields, None).await);
         }
     };
-    let edits = edits(&chosen, &before, &after)?;
+    let edits = edits(&chosen.shops, &before, &after)?;
     if sent.get("step") == "edit" {
         let fields = many::sent(&sent, &Problems::default());
         return Ok(again(&desk, &asked, chosen, fields, None).await);
@@ -185,7 +155,7 @@ async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
     Ok(done("/shops", &said))
 }
 
-fn planned(frame: Frame, chosen: Vec<(String, i64)>, fields: Vec<Field>, plan: &Plan) -> Planned {
+fn planned(frame: Frame, chosen: Chosen, fields: Vec<Field>, plan: &Plan) -> Planned {
     Planned {
         frame,
         chosen,
@@ -198,7 +168,7 @@ fn planned(frame: Frame, chosen: Vec<(String, i64)>, fields: Vec<Field>, plan: &
 async fn again(
     desk: &Desk,
     asked: &Asked,
-    chosen: Vec<(String, i64)>,
+    chosen: Chosen,
     fields: Vec<Field>,
     problem: Option<String>,
 ) -> Response {

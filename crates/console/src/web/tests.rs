@@ -53,6 +53,7 @@ async fn console(exchanges: impl IntoIterator<Item = Exchange>) -> Console {
         people: People::One(person),
         login: None,
         own: script.cluster(),
+        figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
         stop: CancellationToken::new(),
     };
@@ -262,6 +263,7 @@ async fn nobody_sees_half_a_registry() {
         people: People::One(Person::seeing(View::ALL)),
         login: None,
         own: Script::new([]).cluster(),
+        figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
         stop: CancellationToken::new(),
     };

@@ -70,14 +70,18 @@ impl Controller {
             )
             .collect();
         let queue = WorkQueue::default();
+        let mut state = State {
+            unread,
+            ..State::default()
+        };
+        for own in &settings.platform_hosts {
+            state.claims.reserve(&own.host);
+        }
         Self {
             events: Events::new(cluster.client(), &settings.identity),
             connections: Connections::new(cluster, settings.shards, queue.requests()),
             queue,
-            state: Mutex::new(State {
-                unread,
-                ..State::default()
-            }),
+            state: Mutex::new(state),
             counts: Counts::default(),
             reports: Reports::new(settings.agents),
             rollouts: Notify::new(),

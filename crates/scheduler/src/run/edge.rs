@@ -53,7 +53,9 @@ pub(super) async fn run(
 async fn pass(controller: &Controller, now: Timestamp) {
     let sites = {
         let mut state = controller.lock();
-        if state.edge.unused() && edge::sites(&state.fleet, &state.claims).is_empty() {
+        let of_platform = !controller.settings.platform_hosts.is_empty();
+        let of_shops = || !edge::sites(&state.fleet, &state.claims).is_empty();
+        if state.edge.unused() && !of_platform && !of_shops() {
             return;
         }
         let State { fleet, edge, .. } = &mut *state;
@@ -65,7 +67,8 @@ async fn pass(controller: &Controller, now: Timestamp) {
         sites(&state, now)
     };
     let made = sites.and_then(|sites| {
-        let shards = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site)))?;
+        let of_shops = sites.iter().map(|(shop, site)| (shop.as_str(), site));
+        let shards = edge::maps(of_shops, &controller.settings.platform_hosts)?;
         Ok((sites, shards))
     });
     let problem = match made {

@@ -28,6 +28,7 @@ pub(super) fn controller(script: &Script) -> Controller {
         grace: SignedDuration::ZERO,
         agents: true,
         dns: None,
+        platform_hosts: Vec::new(),
     };
     let cluster = script.cluster().patient(Duration::ZERO);
     let mut controller = Controller::new(&cluster, settings, &BTreeSet::new());

@@ -157,3 +157,30 @@ fn a_new_host_writes_its_shard_and_its_shops_and_a_host_of_two_shops_none() {
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
 }
+
+#[test]
+fn a_host_of_the_platform_is_in_the_maps_and_a_shop_that_wants_it_is_refused() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    let host = "console.host.example";
+    let wants = json!({ "domains": [{ "host": host, "primary": true }] });
+    scheduler.apply(&shop("a", "php-plain", &wants));
+    let own = ["--platform-host", "console.host.example=console/own-tls"];
+    let running = scheduler.start_as(super::LISTEN, &own);
+    eventually(
+        "the host in the maps, without a class that uses them",
+        LONG,
+        || has(&cluster, "console.host.example console").then_some(()),
+    );
+    let why = eventually("the shop is told", LONG, || {
+        let found = cluster.get(&["shop", "a"]);
+        let conditions = found["status"]["conditions"].as_array()?.clone();
+        let rendered = conditions.into_iter().find(|it| it["type"] == "Rendered")?;
+        (rendered["reason"] == "Claimed").then(|| rendered["message"].to_string())
+    });
+    assert!(
+        why.contains("host console.host.example is one of the platform's own hosts"),
+        "{why}"
+    );
+    drop(running);
+}

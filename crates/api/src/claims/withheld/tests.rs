@@ -123,6 +123,30 @@ fn a_proof_wins_over_whoever_has_the_host_and_takes_nothing_else() {
 }
 
 #[test]
+fn a_host_of_the_platform_is_no_shops_whatever_dns_says() {
+    let owner = Told {
+        has: &["x.example"],
+        proven: &["x.example"],
+        ..ASKS
+    };
+    let mut claims = claims(&[owner]);
+    assert!(claims.has_host("a", "x.example"));
+    claims.reserve("x.example");
+    assert!(!claims.has_host("a", "x.example"));
+    assert_eq!(claims.owner_of_host("x.example"), None);
+    assert_eq!(withheld(&claims, "a"), Vec::<String>::new());
+    let refused: Vec<_> = claims
+        .refused("a")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        refused,
+        ["host x.example is one of the platform's own hosts"]
+    );
+}
+
+#[test]
 fn of_two_that_dns_names_the_one_keeps_it_that_has_it() {
     let newcomer = Told {
         proven: &["x.example"],

@@ -9,13 +9,38 @@ pub(super) fn maps(shops: &[Shop], class: &ShopClass) -> Result<Vec<Object>, Edg
         .iter()
         .filter_map(|shop| Some((name(shop), Site::of(shop, class)?)))
         .collect();
-    edge::maps(sites.iter().map(|(name, site)| (name.as_str(), site)))
+    edge::maps(sites.iter().map(|(name, site)| (name.as_str(), site)), &[])
 }
 
 #[test]
 fn a_class_with_an_ingress_has_no_part_in_the_maps() {
     let (shop, class, _) = example("plain");
     assert!(class.spec.route.map.is_none() && Site::of(&shop, &class).is_none());
+}
+
+#[test]
+fn a_host_of_the_platform_has_its_lines_and_no_shop_has_it() {
+    let (mut shop, class, _) = example("aws");
+    shop.spec.domains = vec![Domain {
+        host: "console.host.example".to_owned(),
+        ..Domain::default()
+    }];
+    let site = Site::of(&shop, &class).unwrap();
+    let platform = ["console.host.example=console/own-tls".parse().unwrap()];
+    let shards = edge::maps([("acme", &site)].into_iter(), &platform).unwrap();
+    let lines = |file: &str, key: &str| -> Vec<String> {
+        let name = edge::shard_name(edge::shard_of(key));
+        let shard = shards.iter().find(|it| it.identity().name == name);
+        let shard: serde_json::Value = serde_json::from_slice(shard.unwrap().json()).unwrap();
+        let text = shard["data"][file].as_str().unwrap();
+        let of_key = text.lines().filter_map(|line| line.strip_prefix(key));
+        of_key.map(str::to_owned).collect()
+    };
+    let host = "console.host.example";
+    assert_eq!(lines("backends.map", host), [" console"]);
+    assert_eq!(lines("certificates.map", host), [" own-tls"]);
+    let known = r#" {"weight":256,"workers":2000}"#;
+    assert_eq!(lines("shops.map", "console"), [known]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn pass(state: &mut State) -> Vec<String> {
         state.edge.see(name);
     }
     let sites = sites(state, now()).unwrap();
-    let shards = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site))).unwrap();
+    let of_shops = sites.iter().map(|(shop, site)| (shop.as_str(), site));
+    let shards = edge::maps(of_shops, &["console.host.example=console".parse().unwrap()]).unwrap();
     state.edge.want(sites, &shards);
     let differ: Vec<&Object> = shards
         .iter()

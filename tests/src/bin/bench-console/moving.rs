@@ -1,0 +1,160 @@
+//! Pages that are open while a rollout moves all shops: how long after the API server tells of a
+//! change a person sees it. Each page does as its script does: it fetches itself again when the
+//! stream names something that it shows, once a second at most.
+
+use crate::page::Browser;
+use futures_util::{StreamExt as _, pin_mut};
+use kube::{
+    Client,
+    api::{Api, ApiResource, DynamicObject, GroupVersionKind},
+    runtime::{WatchStreamExt as _, watcher},
+};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often the script of a page fetches it again, at most.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// When each shop was seen with the release.
+type Seen = Arc<Mutex<BTreeMap<String, Instant>>>;
+
+/// Pages that are open, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Open {
+    over: Arc<AtomicBool>,
+    told: Seen,
+    shown: Seen,
+    fetched: Arc<AtomicU64>,
+    shops: Vec<String>,
+}
+
+impl Open {
+    /// Opens the pages of these shops, and waits for this sequence on each.
+    pub(crate) fn pages(browser: &Browser, shops: Vec<String>, sequence: u64) -> Self {
+        let open = Self {
+            over: Arc::default(),
+            told: Seen::default(),
+            shown: Seen::default(),
+            fetched: Arc::default(),
+            shops,
+        };
+        let (told, over) = (Arc::clone(&open.told), Arc::clone(&open.over));
+        thread::spawn(move || watch(sequence, &told, &over));
+        for shop in &open.shops {
+            let (browser, shop) = (browser.clone(), shop.clone());
+            let (shown, fetched) = (Arc::clone(&open.shown), Arc::clone(&open.fetched));
+            let over = Arc::clone(&open.over);
+            thread::spawn(move || {
+                let page = Page {
+                    browser,
+                    shop,
+                    sequence,
+                };
+                page.follow(&shown, &fetched, &over)
+                    .unwrap_or_else(|error| panic!("the stream of a page: {error}"));
+            });
+        }
+        open
+    }
+
+    /// Whether all pages show it.
+    pub(crate) fn all_show(&self) -> bool {
+        self.shown.lock().len() == self.shops.len()
+    }
+
+    /// How often pages were fetched again.
+    pub(crate) fn fetched(&self) -> u64 {
+        self.fetched.load(Relaxed)
+    }
+
+    /// From when the API server told of each change until its page showed it, the shortest first.
+    pub(crate) fn times(&self) -> Vec<Duration> {
+        let (told, shown) = (self.told.lock(), self.shown.lock());
+        let time = |shop: &String| {
+            let told = told.get(shop)?;
+            Some(shown.get(shop)?.saturating_duration_since(*told))
+        };
+        let mut times: Vec<_> = self.shops.iter().filter_map(time).collect();
+        times.sort_unstable();
+        times
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.over.store(true, Relaxed);
+    }
+}
+
+struct Page {
+    browser: Browser,
+    shop: String,
+    sequence: u64,
+}
+
+impl Page {
+    fn follow(&self, shown: &Seen, fetched: &AtomicU64, over: &AtomicBool) -> io::Result<()> {
+        let path = format!("/shops/{}", self.shop);
+        // The keys that its parts say.
+        let page = self.browser.get(&path).body;
+        let parts = page.split("data-live=\"").skip(1);
+        let keys = parts.filter_map(|rest| rest.split('"').next());
+        let keys: Vec<_> = keys.flat_map(str::split_whitespace).collect();
+        let mut changes = self.browser.follow(&keys.join("&key="))?;
+        let mut last = Instant::now();
+        while !over.load(Relaxed) {
+            match changes() {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(_) if over.load(Relaxed) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            thread::sleep(EVERY.saturating_sub(last.elapsed()));
+            last = Instant::now();
+            let page = self.browser.get(&path).body;
+            fetched.fetch_add(1, Relaxed);
+            if page.contains(&format!("<strong>{}</strong> (", self.sequence)) {
+                let mut shown = shown.lock();
+                shown.entry(self.shop.clone()).or_insert_with(Instant::now);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes when the API server tells of each shop with this sequence.
+fn watch(sequence: u64, told: &Seen, over: &AtomicBool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap_or_else(|error| panic!("{error}"));
+    runtime.block_on(async {
+        let client = Client::try_default()
+            .await
+            .unwrap_or_else(|error| panic!("the cluster's kubeconfig: {error}"));
+        let kind = GroupVersionKind::gvk("longshore.dev", "v1alpha1", "Shop");
+        let api = Api::<DynamicObject>::all_with(client, &ApiResource::from_gvk(&kind));
+        let events = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .applied_objects();
+        pin_mut!(events);
+        while let Some(event) = events.next().await
+            && !over.load(Relaxed)
+        {
+            let Ok(shop) = event else { continue };
+            if shop.data["status"]["release"]["sequence"] == sequence {
+                let name = shop.metadata.name.unwrap_or_default();
+                told.lock().entry(name).or_insert_with(Instant::now);
+            }
+        }
+    });
+}
