@@ -170,8 +170,8 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 .PHONY: test-console
 test-console: tools build cluster-tests ## the console in a real browser, beside a real API server, as root (2 minutes)
 	@$(tools) cluster console
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 -- \
-	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --show-output a_browser_shows
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
+	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in
 
 .PHONY: bench-watch
 bench-watch: release ## longshore-watch with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and a release build)

@@ -91,20 +91,17 @@ fn show(text: &str) -> Result<(), CommandError> {
 /// Who acts, and why.
 #[derive(Debug, Clone, clap::Args)]
 struct By {
-    /// Your name, for the record; otherwise the user of this session
-    #[arg(long, env = "USER", default_value = "unknown")]
-    by: String,
+    /// For whom, for the record; the account that asks stands behind it in any case
+    #[arg(long)]
+    by: Option<String>,
     /// The reason, for the record
     #[arg(long, default_value = "")]
     why: String,
 }
 
 impl By {
-    fn who(&self) -> Who {
-        Who {
-            by: self.by.clone(),
-            why: self.why.clone(),
-        }
+    async fn who(&self, cluster: &client::Cluster) -> Result<Who, client::ApiError> {
+        Who::asks(cluster, self.by.as_deref(), &self.why).await
     }
 }
 

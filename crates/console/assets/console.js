@@ -32,6 +32,7 @@
     }, Math.max(0, state.at + EVERY - Date.now()));
   };
 
+  const AGAIN = 5000;
   let source = null;
   let wanted = "";
   const listen = () => {
@@ -53,6 +54,16 @@
       if (opened) parts().forEach(refresh);
       opened = true;
     });
+    source.addEventListener("error", (event) => {
+      // A browser tries again by itself, but not after an answer that is none, as while the console
+      // is started anew or when the session has ended.
+      if (event.target !== source || source.readyState !== EventSource.CLOSED) return;
+      source = null;
+      setTimeout(() => {
+        parts().forEach(refresh);
+        listen();
+      }, AGAIN);
+    });
     source.addEventListener("changed", (event) => {
       for (const part of parts()) {
         const has = keys(part);
@@ -69,6 +80,16 @@
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) parts().forEach(refresh);
     listen();
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status !== 401 || document.getElementById("ended")) return;
+    const banner = document.createElement("p");
+    banner.id = "ended";
+    banner.className = "banner warning";
+    banner.setAttribute("role", "status");
+    banner.textContent =
+      "Your session has ended. Log in in another tab and go on here, or load the page again.";
+    document.getElementById("main").before(banner);
   });
   document.addEventListener("htmx:afterSettle", () => {
     moments(document);

@@ -4,6 +4,7 @@
 //!  API server ── Shops, classes, Releases, Rollouts ──► follow ─► registry ─┬─► web: pages
 //!             ── ConfigMap longshore-halt ────────────► follow ──┘          └─► live: what changed
 //!  browser ── form ──► guard ─► web ─► operations, as the person who clicks ──► API server
+//!  browser ── login ─► provider ── ID token ──► session, a cookie
 //!  longshore-watch ── errors, uptime, performance ──► web
 //! ```
 //!
@@ -14,7 +15,9 @@
 //! | file | gives |
 //! |---|---|
 //! | `registry`, `follow` | what is known of the cluster |
-//! | `person`, `rights` | who asks, and what that person may do |
+//! | `login`, `session` | how people log in, and what is remembered of them |
+//! | `person`, `rights`, `view` | who asks, what that person may do, and what that person sees |
+//! | `impersonation` | whether the program may act as people |
 //! | `guard` | which requests are answered at all, and with which headers |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
 //! | `web` | the pages, and what is done |

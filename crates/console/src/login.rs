@@ -127,6 +127,8 @@ struct UnderWay {
 pub(crate) struct Returned {
     code: String,
     state: String,
+    /// Who answers, if the provider says it (RFC 9207).
+    iss: String,
     error: String,
     error_description: String,
 }
@@ -210,6 +212,7 @@ impl Login {
         let way = way
             .filter(|way| way.state == returned.state && Timestamp::now() < way.until)
             .ok_or(LoginError::State)?;
+        self.provider.is_it(&returned.iss)?;
         if !returned.error.is_empty() {
             return Err(LoginError::Provider {
                 error: returned.error.clone(),

@@ -16,8 +16,8 @@ use tracing::debug;
 
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(30);
-/// Answers that are kept; then all are forgotten.
-const KEPT: usize = 10_000;
+/// Answers that are kept of a person; then all are forgotten.
+const KEPT: usize = 2_000;
 
 /// Something that a person may do, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -22,6 +22,8 @@ pub mod why;
 
 pub use error::OperationError;
 
+use client::{ApiError, Cluster};
+
 /// Who acts, and why: for the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Who {
@@ -29,6 +31,25 @@ pub struct Who {
     pub by: String,
     /// Why; empty if nobody said it.
     pub why: String,
+}
+
+impl Who {
+    /// Whoever asks, as the API server knows that account; `by` stands before it if somebody else
+    /// is named. The chart's policy holds what is recorded to this.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not say who asks.
+    pub async fn asks(cluster: &Cluster, by: Option<&str>, why: &str) -> Result<Self, ApiError> {
+        let account = cluster.who().await?;
+        Ok(Self {
+            by: match by {
+                Some(by) if by != account => format!("{by} ({account})"),
+                _ => account,
+            },
+            why: why.to_owned(),
+        })
+    }
 }
 
 /// Something was done.
@@ -39,4 +60,26 @@ pub struct Done {
     pub said: String,
     /// What did not work beside it, in sentences: what was done is done all the same.
     pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use client::scripted::{Script, expect};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn nobody_is_named_without_the_account_that_asks() {
+        for (by, expected) in [
+            (None, "deploy"),
+            (Some("deploy"), "deploy"),
+            (Some("anna"), "anna (deploy)"),
+        ] {
+            let me = json!({ "status": { "userInfo": { "username": "deploy" } } });
+            let ask = expect("POST /apis/authentication.k8s.io/v1/selfsubjectreviews");
+            let script = Script::new([ask.answers(me)]);
+            let who = Who::asks(&script.cluster(), by, "").await.unwrap();
+            assert_eq!(who.by, expected);
+        }
+    }
 }

@@ -27,9 +27,9 @@ pub(crate) struct Halt {
     /// Let rollouts go on
     #[arg(long, conflicts_with = "why")]
     lift: bool,
-    /// Your name, for the record; otherwise the user of this session
-    #[arg(long, env = "USER", default_value = "unknown")]
-    by: String,
+    /// For whom, for the record; the account that asks stands behind it in any case
+    #[arg(long)]
+    by: Option<String>,
     /// Namespace of the scheduler
     #[arg(long, default_value = SYSTEM)]
     namespace: String,
@@ -80,13 +80,11 @@ async fn pull(
     cluster: Result<Cluster, client::ApiError>,
 ) -> Result<(), client::ApiError> {
     let (cluster, namespace) = (cluster?, &arguments.namespace);
+    let why = arguments.why.as_deref().unwrap_or_default();
+    let who = Who::asks(&cluster, arguments.by.as_deref(), why).await?;
     let warnings = if arguments.lift {
-        halt::lift(&cluster, namespace, &arguments.by).await?
+        halt::lift(&cluster, namespace, &who.by).await?
     } else {
-        let who = Who {
-            by: arguments.by.clone(),
-            why: arguments.why.clone().unwrap_or_default(),
-        };
         halt::halt(&cluster, namespace, &who).await?
     };
     warn(&warnings);

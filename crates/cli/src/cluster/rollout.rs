@@ -27,5 +27,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 
 async fn say(one: &One, verb: Said) -> Result<(), CommandError> {
     let cluster = one.connection.open().await?;
-    tell(&rollout::say(&cluster, &one.name, verb, &one.who.who()).await?)
+    let who = one.who.who(&cluster).await?;
+    tell(&rollout::say(&cluster, &one.name, verb, &who).await?)
 }

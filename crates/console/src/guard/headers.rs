@@ -11,7 +11,7 @@ const DEVICES: &str = "accelerometer=(), camera=(), display-capture=(), geolocat
                        gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), \
                        publickey-credentials-get=(), screen-wake-lock=(), usb=(), \
                        xr-spatial-tracking=()";
-const HEADERS: [(HeaderName, HeaderValue); 7] = [
+const HEADERS: [(HeaderName, HeaderValue); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(POLICY),
@@ -28,6 +28,10 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-embedder-policy"),
+        HeaderValue::from_static("require-corp"),
     ),
     (
         HeaderName::from_static("cross-origin-resource-policy"),

@@ -20,7 +20,7 @@ use std::{
 /// How long what the provider says of itself counts.
 const FRESH: Duration = Duration::from_hours(1);
 /// Its keys are not asked for more often, however many tokens name keys that it has not.
-const KEYS_AGAIN: Duration = Duration::from_secs(10);
+const KEYS_AGAIN: Duration = Duration::from_secs(5);
 
 /// The client that this program is, as the provider knows it.
 #[derive(Clone)]
@@ -110,6 +110,26 @@ impl Provider {
             ("code_challenge_method", "S256"),
         ]);
         Ok(with(&found.metadata.authorization_endpoint, &query))
+    }
+
+    /// Whether it is the provider that sent the browser back, if somebody says who did.
+    ///
+    /// # Errors
+    ///
+    /// If it is another.
+    pub(super) fn is_it(&self, issuer: &str) -> Result<(), LoginError> {
+        if issuer.is_empty() || issuer == self.client.issuer {
+            Ok(())
+        } else {
+            Err(self.another(issuer))
+        }
+    }
+
+    fn another(&self, found: &str) -> LoginError {
+        LoginError::Issuer {
+            expected: self.client.issuer.clone(),
+            found: found.to_owned(),
+        }
     }
 
     /// Where the browser goes to log out there, if the provider has such a place.
@@ -228,10 +248,7 @@ impl Provider {
         );
         let metadata: Metadata = self.document(&place).await?;
         if metadata.issuer != *issuer {
-            return Err(LoginError::Issuer {
-                expected: issuer.clone(),
-                found: metadata.issuer,
-            });
+            return Err(self.another(&metadata.issuer));
         }
         let now = Instant::now();
         Ok(Found {

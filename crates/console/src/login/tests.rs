@@ -227,8 +227,15 @@ async fn a_provider_that_is_away_or_another_is_named() {
     let error = refused(stage.stranger().login(begin).await);
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     assert_eq!(error.reason(), Reason::LoginProvider);
-    let error = refused(stage.login(None).end(&returned("a"), "").await);
-    assert_eq!(error.reason(), Reason::LoginRefused);
+    // Another provider sends the browser back.
+    let login = stage.login(None);
+    let (cookie, address) = login.begin("/").await.unwrap();
+    let other = Returned {
+        iss: "https://evil.example".to_owned(),
+        ..returned(&of(&address, "state"))
+    };
+    let error = refused(login.end(&other, &cookie).await);
+    assert!(error.to_string().contains("calls itself"), "{error}");
 }
 
 #[tokio::test]

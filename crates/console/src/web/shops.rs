@@ -3,6 +3,7 @@
 use super::{Answer, Desk};
 use crate::{
     page::{Asked, Frame},
+    registry::Known,
     rights::Right,
     shops::{Health, Question, Rows, rows},
 };
@@ -63,13 +64,26 @@ pub(super) async fn list(
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_start = asked.person.may(Right::StartRollout, None).await;
-    let may_change = asked.person.may(Right::ChangeShop, None).await;
-    let known = desk.known(&asked)?;
-    let rows = rows(&known, &question);
+    let mut page = {
+        let known = desk.known(&asked)?;
+        page(frame, question, &known)
+    };
+    page.may_start = may_start;
+    page.may_change = asked.person.may(Right::ChangeShop, None).await;
+    // Whoever has some shops may change these, and not any.
+    if let (false, Some(row)) = (page.may_change || asked.view.is_all(), page.rows.shown.first()) {
+        let right = Right::ChangeShop;
+        page.may_change = asked.person.may(right, Some(&row.name)).await;
+    }
+    Ok(asked.answer(&page))
+}
+
+fn page(frame: Frame, question: Question, known: &Known) -> Page {
+    let rows = rows(known, &question);
     let shops = known.fleet.shops.values();
     let channels: BTreeSet<_> = shops.map(|shop| shop.spec.channel.clone()).collect();
     let names = rows.shown.iter().map(|row| format!("shop/{}", row.name));
-    let page = Page {
+    Page {
         frame,
         live: names.collect::<Vec<_>>().join(" "),
         classes: known.fleet.classes.keys().cloned().collect(),
@@ -81,9 +95,7 @@ pub(super) async fn list(
         links: Links::of(&question, rows.page),
         rows,
         question,
-        may_start,
-        may_change,
-    };
-    drop(known);
-    Ok(asked.answer(&page))
+        may_start: false,
+        may_change: false,
+    }
 }

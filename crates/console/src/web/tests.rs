@@ -1,5 +1,8 @@
 //! Pages, as a browser gets them, of a registry that a test filled.
 
+mod baseline;
+mod cloud;
+
 use super::*;
 use crate::{
     guard::Guard,

@@ -2,6 +2,7 @@
 //! with the rights of a service account.
 
 mod browser;
+mod login;
 
 use super::{LONG, Scheduler, release, shops};
 use browser::Browser;
@@ -264,41 +265,44 @@ fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
         "grep -F '\"username\":\"system:serviceaccount:default:{person}\"' \"$CLUSTER_DIR/logs/audit\""
     );
     let log = cluster.program("sh").args(["-c", &line]).run().expect(0);
-    let mut writes = BTreeSet::new();
-    for line in log.stdout.lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
-        let of = &event["objectRef"];
-        let resource = of["resource"].as_str().unwrap_or_default();
-        let verb = event["verb"].as_str().unwrap_or_default();
-        let dry = event["requestURI"]
-            .as_str()
-            .unwrap_or_default()
-            .contains("dryRun");
-        let asks = resource.starts_with("selfsubject");
-        let refused = event["responseStatus"]["code"].as_u64().unwrap_or_default() >= 400;
-        if matches!(verb, "create" | "patch" | "update" | "delete") && !dry && !asks && !refused {
-            let name = of["name"].as_str().unwrap_or_default();
-            writes.insert(format!("{resource}/{name}"));
-        }
-    }
-    writes
+    let events = log
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    events.filter_map(|event: Value| written(&event)).collect()
+}
+
+/// Resource and name, if the event is of something that was stored.
+fn written(event: &Value) -> Option<String> {
+    let of = &event["objectRef"];
+    let resource = of["resource"].as_str().unwrap_or_default();
+    let verb = event["verb"].as_str().unwrap_or_default();
+    let uri = event["requestURI"].as_str().unwrap_or_default();
+    let asks = resource.starts_with("selfsubject");
+    let refused = event["responseStatus"]["code"].as_u64().unwrap_or_default() >= 400;
+    let writes = matches!(verb, "create" | "patch" | "update" | "delete");
+    let name = of["name"].as_str().unwrap_or_default();
+    let stored = writes && !uri.contains("dryRun") && !asks && !refused;
+    stored.then(|| format!("{resource}/{name}"))
 }
 
 /// What the console's own log says of a person's writes.
 fn logged(log: &str) -> BTreeSet<String> {
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
-    let written = |line: Value| {
-        let field = |name: &str| line[name].as_str().map(str::to_owned);
-        let message = field("message").unwrap();
-        match (field("rollout"), field("shop")) {
-            (Some(rollout), _) => format!("rollouts/{rollout}"),
-            (None, Some(shop)) => format!("shops/{shop}"),
-            (None, None) if message.contains("halt") => "configmaps/longshore-halt".to_owned(),
-            (None, None) => message,
-        }
-    };
     let audits = lines.filter(|line: &Value| line["target"] == "audit");
-    audits.map(written).collect()
+    audits.map(named).collect()
+}
+
+/// What a line of the log is about.
+fn named(line: Value) -> String {
+    let field = |name: &str| line[name].as_str().map(str::to_owned);
+    let message = field("message").unwrap();
+    match (field("rollout"), field("shop")) {
+        (Some(rollout), _) => format!("rollouts/{rollout}"),
+        (None, Some(shop)) => format!("shops/{shop}"),
+        (None, None) if message.contains("halt") => "configmaps/longshore-halt".to_owned(),
+        (None, None) => message,
+    }
 }
 
 #[test]

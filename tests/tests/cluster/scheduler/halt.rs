@@ -88,7 +88,11 @@ fn halts(scheduler: &Scheduler<'_>) {
     let history = cluster.get(&["rollout", "r43"])["status"]["history"][0].clone();
     assert_eq!(
         (&history["what"], &history["by"], &history["why"]),
-        (&"halted".into(), &"anna".into(), &"checkout fails".into())
+        (
+            &"halted".into(),
+            &"anna (admin)".into(),
+            &"checkout fails".into()
+        )
     );
 }
 
@@ -182,7 +186,8 @@ fn a_halt_reaches_shops_of_every_process_and_outlives_a_restart() {
         .expect(0)
         .stdout;
     assert!(
-        status.contains("halted by anna at ") && status.contains("it was pulled by anna at "),
+        status.contains("halted by anna (admin) at ")
+            && status.contains("it was pulled by anna (admin) at "),
         "{status}"
     );
     running.signal(Signal::TERM).unwrap();

@@ -106,7 +106,10 @@ fn a_canary_is_watched(first: &Rollout<'_>) -> usize {
         ),
         "{shown}"
     );
-    assert!(shown.contains("started by anna: new checkout"), "{shown}");
+    assert!(
+        shown.contains("started by anna (admin): new checkout"),
+        "{shown}"
+    );
     assert_eq!(
         first.say("pause"),
         "rollout first paused: no further shop is moved\n"

@@ -127,9 +127,9 @@ pub(super) struct Start {
     /// The reason, for the record
     #[arg(long)]
     pub(super) why: String,
-    /// Your name, for the record; otherwise the user of this session
-    #[arg(long, env = "USER", default_value = "unknown")]
-    pub(super) by: String,
+    /// For whom, for the record; the account that asks stands behind it in any case
+    #[arg(long)]
+    pub(super) by: Option<String>,
     #[command(flatten)]
     pub(super) connection: Connection,
 }

@@ -14,7 +14,7 @@ use api::{
     WindowPolicy,
 };
 use client::{Conflicts, Mode};
-use operations::rollout;
+use operations::{Who, rollout};
 use plan::counted;
 use std::{collections::BTreeMap, path::Path};
 
@@ -35,7 +35,7 @@ fn given() -> Result<(ResolvedRelease, Object), CommandError> {
     Ok((release, resource(document)?))
 }
 
-fn spec(start: &Start, release: &ResolvedRelease, fleet: &Fleet) -> RolloutSpec {
+fn spec(start: &Start, who: Who, release: &ResolvedRelease, fleet: &Fleet) -> RolloutSpec {
     let mut spec = rollout::defaults(&release.name);
     (spec.shops, spec.canaries) = (start.shops.clone(), start.canaries.clone());
     if !start.waves.is_empty() {
@@ -62,8 +62,8 @@ fn spec(start: &Start, release: &ResolvedRelease, fleet: &Fleet) -> RolloutSpec 
         spec.windows = WindowPolicy::Ignore;
     }
     spec.started = Some(Started {
-        by: start.by.clone(),
-        why: start.why.clone(),
+        by: who.by,
+        why: who.why,
     });
     spec
 }
@@ -100,7 +100,8 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
         .values()
         .filter(|shop| shop.spec.channel == release.channel.as_str())
         .count();
-    let spec = spec(start, release, &fleet);
+    let who = Who::asks(&cluster, start.by.as_deref(), &start.why).await?;
+    let spec = spec(start, who, release, &fleet);
     rollout::check(&spec, release, &fleet)?;
     let name = start.name.clone().unwrap_or_else(|| release.name.clone());
     // Whoever was cut off while waiting comes again with the same Release.

@@ -9,6 +9,8 @@ pub(super) struct Browser<'a> {
     cluster: &'a Cluster,
     base: String,
     jar: PathBuf,
+    /// What else curl is told, such as whom it trusts.
+    more: Vec<String>,
     /// The path of the page that is open.
     pub(super) path: String,
     /// The page that is open.
@@ -22,18 +24,24 @@ pub(super) struct Browser<'a> {
 impl<'a> Browser<'a> {
     /// Opens the address that the console printed.
     pub(super) fn open(cluster: &'a Cluster, address: &str, jar: PathBuf) -> Self {
-        let base = address.split("/login").next().unwrap().to_owned();
-        let mut browser = Self {
+        let base = address.split("/login").next().unwrap();
+        let mut browser = Self::new(cluster, base, jar, Vec::new());
+        browser.visit(address.strip_prefix(base).unwrap());
+        browser
+    }
+
+    /// One that has opened nothing.
+    pub(super) fn new(cluster: &'a Cluster, base: &str, jar: PathBuf, more: Vec<String>) -> Self {
+        Self {
             cluster,
             jar,
+            more,
             path: String::new(),
             page: String::new(),
             code: 0,
             clicks: 0,
-            base,
-        };
-        browser.visit(address.strip_prefix(&browser.base.clone()).unwrap());
-        browser
+            base: base.to_owned(),
+        }
     }
 
     fn curl(&self) -> Program {
@@ -42,6 +50,7 @@ impl<'a> Browser<'a> {
             .program("curl")
             .args(["--silent", "--show-error", "--location", "--max-time", "60"])
             .args(["--cookie", &jar, "--cookie-jar", &jar])
+            .args(&self.more)
             .args(["--write-out", "\n%{http_code} %{url_effective}"])
     }
 
@@ -50,16 +59,46 @@ impl<'a> Browser<'a> {
         let (page, last) = answer.rsplit_once('\n').unwrap();
         let (code, address) = last.split_once(' ').unwrap();
         self.code = code.parse().unwrap();
-        address
-            .strip_prefix(&self.base)
-            .unwrap()
-            .clone_into(&mut self.path);
+        // Elsewhere, the whole address.
+        let path = address.strip_prefix(&self.base).unwrap_or(address);
+        path.clone_into(&mut self.path);
         page.clone_into(&mut self.page);
+    }
+
+    fn address(&self, path: &str) -> String {
+        if path.starts_with("https://") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.base)
+        }
     }
 
     /// Opens a path, as by a bookmark.
     pub(super) fn visit(&mut self, path: &str) {
-        let curl = self.curl().arg(format!("{}{path}", self.base));
+        let curl = self.curl().arg(self.address(path));
+        self.ask(curl);
+    }
+
+    /// Sends this header with everything.
+    pub(super) fn header(&mut self, header: &str) {
+        self.more.extend(["--header".to_owned(), header.to_owned()]);
+    }
+
+    /// What the forms of the page bear.
+    #[track_caller]
+    pub(super) fn token(&self) -> String {
+        let (_, rest) = self.page.split_once("name=\"token\"").unwrap();
+        attributes(rest)["value"].clone()
+    }
+
+    /// Sends a form that no page has.
+    pub(super) fn post(&mut self, path: &str, fields: &[(&str, &str)]) {
+        let origin = format!("Origin: {}", self.base);
+        let mut curl = self.curl().args(["--header", &origin]);
+        for (name, value) in fields {
+            curl = curl.args(["--data-urlencode", &format!("{name}={value}")]);
+        }
+        let curl = curl.arg(self.address(path));
         self.ask(curl);
     }
 
@@ -118,15 +157,14 @@ impl<'a> Browser<'a> {
             fields.push(((*name).to_owned(), (*value).to_owned()));
         }
         let action = attributes(form)["action"].clone();
-        let mut curl = self
-            .curl()
-            .args(["--header", &format!("Origin: {}", self.base)]);
+        let action = self.address(&action);
+        let origin = action.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let mut curl = self.curl().args(["--header", &format!("Origin: {origin}")]);
         for (name, value) in fields {
             curl = curl.args(["--data-urlencode", &format!("{name}={value}")]);
         }
         self.clicks += 1;
-        let curl = curl.arg(format!("{}{action}", self.base));
-        self.ask(curl);
+        self.ask(curl.arg(action));
     }
 }
 

@@ -1,0 +1,304 @@
+//! The console for many people: a certified provider, the console as its own service account with
+//! the rights of `docs/console.md`, and people of four roles on a real API server.
+
+mod place;
+mod record;
+
+use super::{Browser, Scheduler, told};
+use crate::scheduler::{LONG, release, shops};
+use e2e::cluster::{Cluster, eventually};
+use place::{Place, bindings, of_the_page};
+use record::{
+    audited, done_by_itself, logged, nobody_forges_a_name, the_account_has_no_other_right,
+};
+
+const PROVIDER: &str = "https://localhost:19444";
+const CONSOLE: &str = "https://console.localhost:19443";
+/// The console's own account.
+const ACCOUNT: &str = "longshore-console";
+const FORM: &str = "placeholder=\"Enter any login\"";
+
+/// A person of one shop sees that one, and changes it.
+fn a_manager_has_one_shop(anna: &mut Browser<'_>, cluster: &Cluster) {
+    assert_eq!(
+        (anna.code, anna.path.as_str()),
+        (200, "/shops"),
+        "{}",
+        anna.page
+    );
+    assert!(anna.page.contains("1 of 1 shop"), "{}", anna.page);
+    assert!(
+        anna.page.contains("You are <strong>oidc:anna</strong>"),
+        "{}",
+        anna.page
+    );
+    for path in [
+        "/shops",
+        "/shops?q=c00",
+        "/releases",
+        "/rollouts",
+        "/fleet",
+        "/audit",
+        "/audit.csv",
+        "/halt",
+    ] {
+        anna.visit(path);
+        assert_eq!(anna.code, 200, "{path}: {}", anna.page);
+        for other in ["c001", "c005", "for-many"] {
+            assert!(
+                !anna.page.contains(other),
+                "{path} has {other}: {}",
+                anna.page
+            );
+        }
+    }
+    for path in [
+        "/shops/c001",
+        "/shops/c001/watched",
+        "/shops/c001/edit/scale",
+        "/many?shop=c001",
+        "/shops/c001/jobs/backup-1",
+        "/shops/c001/move?release=shops-acme-43",
+        "/rollouts/for-many",
+    ] {
+        anna.visit(path);
+        assert_eq!(anna.code, 404, "{path}: {}", anna.page);
+    }
+    anna.visit("/halt");
+    assert!(
+        anna.page.contains("You may not halt the cluster."),
+        "{}",
+        anna.page
+    );
+
+    anna.visit("/shops/c000/edit/scale");
+    anna.submit("Show the plan", &[("min", "2"), ("max", "6")]);
+    assert!(
+        anna.page.contains("<code>spec.scale.max</code>"),
+        "{}",
+        anna.page
+    );
+    assert!(
+        anna.page
+            .contains("HorizontalPodAutoscaler web in shop-c000"),
+        "{}",
+        anna.page
+    );
+    assert!(
+        anna.page.contains("what the scheduler would write"),
+        "{}",
+        anna.page
+    );
+    anna.submit("Apply", &[("why", "the sale")]);
+    assert_eq!(anna.path, "/shops/c000", "{}", anna.page);
+    assert_eq!(cluster.get(&["shop", "c000"])["spec"]["scale"]["max"], 6);
+
+    anna.visit("/shops/c000");
+    anna.click("Update to 43");
+    assert!(
+        anna.page.contains("ConfigMap release in shop-c000"),
+        "{}",
+        anna.page
+    );
+    anna.submit("Start", &[("why", "new checkout")]);
+    assert_eq!(
+        (anna.code, anna.path.as_str()),
+        (200, "/rollouts/shops-acme-43-c000"),
+        "{}",
+        anna.page
+    );
+    eventually("c000 moves", LONG, || {
+        (told(cluster, "c000") == 43).then_some(())
+    });
+    let rollout = cluster.get(&["rollout", "shops-acme-43-c000"]);
+    assert_eq!(rollout["spec"]["started"]["by"], "oidc:anna");
+    anna.reload();
+    anna.submit("Pause", &[("why", "lunch")]);
+    assert_eq!(anna.code, 200, "{}", anna.page);
+}
+
+#[test]
+#[ignore = "needs Node: make test-console"]
+fn people_log_in_and_do_what_they_may() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    scheduler.apply(&shops("c", 6));
+    let _running = scheduler.start();
+    scheduler.converged(6);
+    eventually("shops run the release of the example", LONG, || {
+        (told(&cluster, "c005") == 42).then_some(())
+    });
+    scheduler.apply(&release(43, "none"));
+    for (number, begin) in [
+        (0, "longshore-console"),
+        (1, "impersonate:user-info"),
+        (3, "longshore-viewer"),
+    ] {
+        let block = of_the_page(number, begin).replace("[acme]", "[c000]");
+        // longshore-watch is not in this cluster.
+        let parts = block
+            .split("---\n")
+            .filter(|part| !part.contains("namespace: watch"));
+        scheduler.apply(&parts.collect::<Vec<_>>().join("---\n"));
+    }
+    scheduler.apply(&bindings());
+    // A rollout of shops that are not anna's.
+    let many = [
+        "rollout",
+        "start",
+        "shops-acme-43",
+        "--name",
+        "for-many",
+        "--shop",
+        "c004",
+        "--shop",
+        "c005",
+    ];
+    scheduler
+        .program(&[&many[..], &["--why", "c005 first"]].concat())
+        .run()
+        .expect(0);
+    let mut place = Place::new(&scheduler);
+    place.console();
+    the_account_has_no_other_right(&cluster, &place.file("console").display().to_string());
+
+    // Nobody sees anything before a login, and nothing that is forged is one.
+    let mut stranger = place.browser("stranger");
+    stranger.visit("/login/callback?code=a&state=b");
+    assert_eq!(stranger.code, 400, "{}", stranger.page);
+    assert!(stranger.page.contains("login-refused"), "{}", stranger.page);
+    let mut forger = place.browser("forger");
+    forger.header("Cookie: __Host-longshore=forged");
+    forger.visit("/shops");
+    assert!(forger.page.contains(FORM), "{}", forger.page);
+    for (person, said) in [
+        ("system:admin", "begins with system:"),
+        ("evil", "system:masters"),
+    ] {
+        let browser = place.logged_in(person, "/shops");
+        assert_eq!(browser.code, 403, "{}", browser.page);
+        assert!(browser.page.contains(said), "{}", browser.page);
+    }
+
+    let mut anna = place.logged_in("anna", "/shops");
+    a_manager_has_one_shop(&mut anna, &cluster);
+    nobody_forges_a_name(&cluster);
+
+    // A viewer sees all, and changes nothing, whatever the browser sends.
+    let mut boris = place.logged_in("boris", "/shops/c003");
+    assert_eq!(
+        (boris.code, boris.path.as_str()),
+        (200, "/shops/c003"),
+        "{}",
+        boris.page
+    );
+    for text in ["Update to 43", "Scale and campaigns", "Modules"] {
+        assert!(!boris.offers(text), "{text}: {}", boris.page);
+    }
+    boris.visit("/rollouts/for-many");
+    assert!(
+        boris.page.contains("c005 first") && !boris.offers("Pause"),
+        "{}",
+        boris.page
+    );
+    let token = boris.token();
+    boris.post("/halt", &[("do", "halt"), ("why", "x"), ("token", &token)]);
+    assert_eq!(boris.code, 403, "{}", boris.page);
+    assert!(boris.page.contains("api-forbidden"), "{}", boris.page);
+    // Nor with the form of somebody else.
+    anna.visit("/shops");
+    let of_anna = anna.token();
+    boris.post(
+        "/halt",
+        &[("do", "halt"), ("why", "x"), ("token", &of_anna)],
+    );
+    assert_eq!(boris.code, 403);
+    assert!(boris.page.contains("load the page again"), "{}", boris.page);
+
+    // A release manager and an admin.
+    let mut dora = place.logged_in("dora", "/halt");
+    dora.submit("Halt everything", &[("why", "checkout fails")]);
+    assert!(dora.page.contains("halted by oidc:dora"), "{}", dora.page);
+    anna.visit("/shops");
+    assert!(
+        anna.page.contains("halted by somebody") && !anna.page.contains("checkout fails"),
+        "{}",
+        anna.page
+    );
+    dora.submit("Let rollouts go on", &[]);
+    assert!(!dora.offers("Scale and campaigns"));
+    let mut clara = place.logged_in("clara", "/shops/c001/edit/scale");
+    clara.submit("Show the plan", &[("min", "2"), ("max", "7")]);
+    clara.submit("Apply", &[("why", "more visitors")]);
+    assert_eq!(clara.path, "/shops/c001", "{}", clara.page);
+
+    // The console is started anew with a new key, and sessions go on; then without the old key, and
+    // the provider, who knows them, says so without asking.
+    place.keys(&[2, 1]);
+    let mut log = place.console();
+    eventually("anna is still logged in", LONG, || {
+        anna.visit("/shops/c000");
+        (anna.code == 200 && anna.path == "/shops/c000").then_some(())
+    });
+    place.keys(&[3]);
+    let second = place.console();
+    assert!(!second.contains("logged in"), "{second}");
+    log.push_str(&second);
+    eventually("anna is logged in again", LONG, || {
+        anna.visit("/shops/c000");
+        (anna.code == 200 && anna.path == "/shops/c000").then_some(())
+    });
+
+    // The provider has other keys, and forgot everybody. The console asks for keys once in a while.
+    place.provider();
+    let mut late = place.browser("late");
+    eventually("the new key is known", LONG, || {
+        late.visit("/shops");
+        if late.page.contains(FORM) {
+            late.submit("Sign-in", &[("login", "late"), ("password", "any")]);
+        }
+        (late.code == 200).then_some(())
+    });
+    assert!(late.page.contains("0 of 0 shops"), "{}", late.page);
+    late.visit("/rollouts");
+    assert!(!late.page.contains("for-many"), "{}", late.page);
+
+    // Whoever logs out is logged out at the provider, too.
+    late.submit("Log out", &[]);
+    assert!(late.page.contains("You are logged out"), "{}", late.page);
+    late.click("of its login");
+    late.submit("Log out here", &[]);
+    assert_eq!(late.path, "/logged-out", "{}", late.page);
+    late.visit("/shops");
+    assert!(late.page.contains(FORM), "{}", late.page);
+
+    log.push_str(&place.stop());
+    for person in ["oidc:anna", "oidc:boris", "oidc:clara", "oidc:dora"] {
+        let (said, stored) = (logged(&log, person), audited(&cluster, person));
+        assert_eq!(said, stored, "{person}: {log}");
+        assert_eq!(said.is_empty(), person == "oidc:boris");
+    }
+    let expected = [
+        "create selfsubjectaccessreviews",
+        "get configmaps",
+        "get services",
+        "list releases",
+        "list rollouts",
+        "list shopclasses",
+        "list shops",
+        "watch releases",
+        "watch rollouts",
+        "watch shopclasses",
+        "watch shops",
+    ];
+    let own = done_by_itself(&cluster);
+    let other: Vec<_> = own
+        .iter()
+        .filter(|it| !expected.contains(&it.as_str()))
+        .collect();
+    assert!(other.is_empty(), "{other:?}");
+    assert!(
+        log.contains("people are impersonated, for what the role lists"),
+        "{log}"
+    );
+}
