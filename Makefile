@@ -117,7 +117,7 @@ cluster: tools build images ## the whole platform on this machine, as root: a cl
 	@page=$$(curl --silent --show-error --fail --retry 20 --retry-all-errors --retry-delay 1 --cacert $(demo_cluster)/platform/authority.pem https://demo.localhost:$(PORT)/) && [[ $$page == entry=*asset=* ]] || \
 	  { printf 'https://demo.localhost:%s/ is not the shop; %s/logs/open says:\n' $(PORT) $(demo_cluster); cat $(demo_cluster)/logs/open; exit 1; } >&2
 	@printf 'open https://demo.localhost:%s/ (its certificate is of %s/platform/authority.pem) and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster) $(demo_cluster)
-	@printf 'the console: https://console.localhost:%s/ (%s/platform/console-authority.pem); its provider at port %s (accounts-authority.pem) lets in the user anna, who may do everything, or boris, who looks on, with any password\n' $(PORT) $(demo_cluster) $$(($(PORT) + 1))
+	@printf 'the console: https://console.localhost:%s/ (its certificate and that of its provider, at port %s, are of %s/platform/console-authority.pem); log in as anna, who may do everything, or as boris, who looks on, with any password\n' $(PORT) $$(($(PORT) + 1)) $(demo_cluster)
 
 .PHONY: cluster-down
 cluster-down: ## end what `make cluster` started

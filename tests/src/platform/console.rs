@@ -22,6 +22,8 @@ pub const CONSOLE: &str = "console";
 pub const CONSOLE_HOST: &str = "console.localhost";
 /// The name of the provider: browsers look for it on their own machine, and pods are told.
 const ACCOUNTS_HOST: &str = "login.localhost";
+/// The file, in the platform's directory, with who signed the certificate of both.
+pub const AUTHORITY: &str = "console-authority.pem";
 /// The secret that the provider knows the console by.
 const CLIENT_SECRET: &str = "of the demo";
 const START: Duration = Duration::from_mins(1);
@@ -55,7 +57,7 @@ impl Doors {
 }
 
 impl Platform<'_> {
-    /// The provider, killed when what this gives is dropped; and who signed its certificate.
+    /// The provider, killed when what this gives is dropped, with a certificate for itself and the console.
     ///
     /// # Panics
     ///
@@ -63,19 +65,20 @@ impl Platform<'_> {
     #[must_use]
     #[track_caller]
     pub fn accounts(&self, doors: Doors) -> Running {
-        let signed = Signed::for_host(ACCOUNTS_HOST);
+        // One for both: two authorities of one name are one to who believes them.
+        let signed = Signed::for_hosts(&[CONSOLE_HOST, ACCOUNTS_HOST]);
         for (file, text) in [
-            ("accounts.pem", &signed.certificate),
-            ("accounts.key", &signed.key),
-            ("accounts-authority.pem", &signed.authority),
+            ("console.pem", &signed.certificate),
+            ("console.key", &signed.key),
+            (AUTHORITY, &signed.authority),
         ] {
             fs::write(self.path(file), text).expect("the platform's directory is writable");
         }
         let server = Program::new(required("serve-accounts"))
             .args([HOST, &doors.accounts.to_string(), &doors.issuer()])
             .arg(doors.console())
-            .arg(self.path("accounts.key"))
-            .arg(self.path("accounts.pem"))
+            .arg(self.path("console.key"))
+            .arg(self.path("console.pem"))
             .deadline(LIFE)
             .start();
         let address = format!("{HOST}:{}", doors.accounts);
@@ -93,8 +96,13 @@ impl Platform<'_> {
     pub fn console(&self, mut values: Value, doors: Doors) {
         let image = built(self.cluster, "longshore-console");
         let (repository, digest) = image.by_digest();
-        self.bring(CONSOLE, &self.signed_for_console());
-        let authority = fs::read_to_string(self.path("accounts-authority.pem"));
+        let file = |name| fs::read_to_string(self.path(name)).expect("the provider was started");
+        let signed = Signed {
+            authority: file(AUTHORITY),
+            certificate: file("console.pem"),
+            key: file("console.key"),
+        };
+        self.bring(CONSOLE, &signed);
         values["console"] = json!({
             "enabled": true,
             // Its Secret cannot be there before its namespace is.
@@ -106,7 +114,7 @@ impl Platform<'_> {
             "oidc": {
                 "issuer": doors.issuer(),
                 "scopes": ["openid", "groups"],
-                "authority": authority.expect("the provider was started"),
+                "authority": signed.authority,
             },
             "hostAliases": [{ "ip": HOST, "hostnames": [ACCOUNTS_HOST] }],
             "roles": [
@@ -126,13 +134,5 @@ impl Platform<'_> {
         values["console"]["replicas"] = json!(2);
         chart::install(self.cluster, &values);
         self.rolled_out(CONSOLE, "deployment/longshore-console");
-    }
-
-    /// A certificate of the console's host; who signed it is in `console-authority.pem`.
-    fn signed_for_console(&self) -> Signed {
-        let signed = Signed::for_host(CONSOLE_HOST);
-        fs::write(self.path("console-authority.pem"), &signed.authority)
-            .expect("the platform's directory is writable");
-        signed
     }
 }

@@ -76,7 +76,24 @@ impl Signed {
     /// As [`Self::for_host`].
     #[must_use]
     #[track_caller]
-    pub fn until(host: &str, (year, month, day): (i32, u8, u8)) -> Self {
+    pub fn until(host: &str, end: (i32, u8, u8)) -> Self {
+        Self::of(vec![host.to_owned()], end)
+    }
+
+    /// For all of these hosts, of one authority.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::for_host`].
+    #[must_use]
+    #[track_caller]
+    pub fn for_hosts(hosts: &[&str]) -> Self {
+        let hosts = hosts.iter().map(|&host| host.to_owned());
+        Self::of(hosts.collect(), (2096, 1, 1))
+    }
+
+    #[track_caller]
+    fn of(hosts: Vec<String>, (year, month, day): (i32, u8, u8)) -> Self {
         let authority = KeyPair::generate().expect("a key is made of random bytes");
         let mut signs =
             CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
@@ -88,7 +105,7 @@ impl Signed {
             .self_signed(&authority)
             .expect("a certificate is signed by its own key");
         let key = KeyPair::generate().expect("a key is made of random bytes");
-        let mut own = CertificateParams::new(vec![host.to_owned()]).expect("a host is a name");
+        let mut own = CertificateParams::new(hosts).expect("a host is a name");
         own.not_after = date_time_ymd(year, month, day);
         let own = own
             .signed_by(&key, &Issuer::new(signs, authority))

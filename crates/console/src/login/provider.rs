@@ -20,7 +20,7 @@ use std::{
 /// How long what the provider says of itself counts.
 const FRESH: Duration = Duration::from_hours(1);
 /// Its keys are not asked for more often, however many tokens name keys that it has not.
-const KEYS_AGAIN: Duration = Duration::from_secs(10);
+const KEYS_AGAIN: Duration = Duration::from_secs(5);
 
 /// The client that this program is, as the provider knows it.
 #[derive(Clone)]

@@ -75,7 +75,8 @@ pub(super) fn the_account_has_no_other_right(cluster: &Cluster, kubeconfig: &str
 pub(super) fn nobody_forges_a_name(cluster: &Cluster) {
     let try_as = |user: &str, group: &str, object: &Value| {
         let acting = [
-            "create",
+            "apply",
+            "--server-side",
             "--as",
             user,
             "--as-group",
@@ -157,30 +158,28 @@ pub(super) fn nobody_forges_a_name(cluster: &Cluster) {
     cluster.ask(&["delete", "rollouts", "honest", "of-all"]);
 }
 
-/// What the API server has on record of what was done as a person: resource and name.
-pub(super) fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
-    let line = format!(
-        "grep -F '\"{ACCOUNT}\"' \"$CLUSTER_DIR/logs/audit\" || grep -F ':{ACCOUNT}\"' \"$CLUSTER_DIR/logs/audit\""
-    );
+/// What the API server has on record of what the console's account asked for.
+fn events(cluster: &Cluster) -> Vec<Value> {
+    let line = format!("grep -F ':{ACCOUNT}\"' \"$CLUSTER_DIR/logs/audit\"");
     let log = cluster.program("sh").args(["-c", &line]).run().expect(0);
-    let events = log
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of_person = events.filter(|event| event["impersonatedUser"]["username"] == person);
-    of_person
-        .filter_map(|event| console::written(&event))
+    let lines = log.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// What was written as a person: resource and name. A halt is recorded in each rollout that it
+/// stops, too, by writes of their status, which are no lines of their own.
+pub(super) fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
+    let events = events(cluster).into_iter();
+    let of_person = events.filter(|event| event["impersonatedUser"]["username"] == person);
+    let whole = of_person.filter(|event| event["objectRef"]["subresource"] != "status");
+    whole.filter_map(|event| console::written(&event)).collect()
 }
 
 /// What the console's account did without being anybody else.
 pub(super) fn done_by_itself(cluster: &Cluster) -> BTreeSet<String> {
-    let line = format!("grep -F ':{ACCOUNT}\"' \"$CLUSTER_DIR/logs/audit\"");
-    let log = cluster.program("sh").args(["-c", &line]).run().expect(0);
-    let events = log
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events = events(cluster).into_iter();
     let own = events.filter(|event| {
         event["user"]["username"] == format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}")
             && event["impersonatedUser"].is_null()
