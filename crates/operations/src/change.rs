@@ -1,7 +1,7 @@
 //! A change of Shops: first the plan, as the API server says it, then the change, if nobody changed
 //! the Shop in between.
 
-use crate::OperationError;
+use crate::{OperationError, create::object};
 use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims};
 use client::{Cluster, Conflicts, Mode, shop as identity};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -141,12 +141,60 @@ pub async fn apply(cluster: &Cluster, one: &Edit) -> Result<(), OperationError> 
 /// Patches many Shops, each if it is still at its generation. The result has the error of each that
 /// was not patched: the others are.
 pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, OperationError)> {
-    let all: Vec<_> = edits.iter().map(|one| apply(cluster, one)).collect();
-    let done: Vec<_> = stream::iter(all).buffered(AT_ONCE).collect().await;
+    let done = at_once(edits.iter().map(|one| apply(cluster, one))).await;
     let failed = |(one, result): (&Edit, Result<(), OperationError>)| {
         Some((one.shop.clone(), result.err()?))
     };
     edits.iter().zip(done).filter_map(failed).collect()
+}
+
+/// What all of these give, in their order; some of them at the same time.
+pub(crate) async fn at_once<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    // Not a stream that maps: the closure would keep the future from moving between threads.
+    let all: Vec<_> = all.collect();
+    stream::iter(all).buffered(AT_ONCE).collect().await
+}
+
+/// What would be there if these Shops were stored: each Shop itself, and the objects that are made
+/// of it.
+///
+/// # Errors
+///
+/// If the API server refuses a Shop or does not answer.
+pub async fn plan_new(
+    cluster: &Cluster,
+    fleet: &Fleet,
+    shops: &[Value],
+) -> Result<Plan, OperationError> {
+    let objects = shops.iter().map(object).collect::<Result<Vec<_>, _>>()?;
+    let tried = at_once(
+        objects
+            .iter()
+            .map(|shop| cluster.put(shop, Mode::Dry, Conflicts::Refuse)),
+    );
+    let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
+    for (object, value) in objects.iter().zip(tried.await) {
+        let name = object.identity().name.clone();
+        let mut after: Shop = serde_json::from_value(value?)
+            .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
+        // Of a dry run, there is none.
+        after.status = None;
+        let change = Change {
+            object: identity(&name),
+            action: Action::Create,
+            seen: None,
+            desired: None,
+            fields: difference(&json!({}), &json!({ "spec": stored(&after)["spec"] })),
+            refused: None,
+        };
+        of_shops.push((name.clone(), change));
+        changed.insert(name, after);
+    }
+    let mut plan = plan(cluster, fleet, changed).await?;
+    for (name, change) in of_shops {
+        plan.shops.entry(name).or_default().insert(0, change);
+    }
+    Ok(plan)
 }
 
 async fn plan(

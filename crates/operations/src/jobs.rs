@@ -1,7 +1,7 @@
 //! Work that is done in a shop's namespace now: its caches are cleaned, its data is backed up. Each is
 //! a Job, which goes on whoever stops watching it.
 
-use crate::OperationError;
+use crate::{OperationError, create::object};
 use api::{Engine, Identity, Object, ShopClass, namespace};
 use client::{Cluster, Conflicts, Mode};
 use k8s_openapi::api::core::v1::Pod;
@@ -130,12 +130,6 @@ async fn start(
 ) -> Result<Job, OperationError> {
     cluster.put(&object, Mode::Real, Conflicts::Refuse).await?;
     Ok(Job { namespace, name })
-}
-
-fn object(value: &Value) -> Result<Object, OperationError> {
-    let object = serde_json::from_value(value.clone());
-    let object = object.map_err(|error| OperationError::Argument(error.to_string()))?;
-    Ok(Object::dynamic(&object))
 }
 
 fn identity(
