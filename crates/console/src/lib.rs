@@ -17,6 +17,7 @@
 //! | `person`, `rights` | who asks, and what that person may do |
 //! | `guard` | which requests are answered at all, and with which headers |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
+//! | `text` | every text of a page that no template has |
 //! | `web` | the pages, and what is done |
 //! | `live` | which parts of an open page have to be fetched again |
 
@@ -33,6 +34,7 @@ mod registry;
 mod rights;
 mod run;
 mod shops;
+mod text;
 mod web;
 
 pub use command::run;

@@ -8,10 +8,12 @@
 //! | `history` | the record of both, in the status of rollouts |
 //! | `create`, `import` | new Shops are checked and stored: one of a few words, many of a list |
 //! | `change` | a Shop is changed, or moved to a release: first its plan, then the change |
-//! | `jobs` | a shop's caches are cleaned, its data is backed up |
-//! | `why` | what ails a shop's pods |
+//! | `jobs` | a shop's caches are cleaned, its cron runs, its data is backed up and put back |
+//! | `backups` | how the backups of a shop are |
+//! | `why` | what ails a shop's pods and its Secret |
 //! | `watch` | what `longshore-watch` knows of a shop |
 
+pub mod backups;
 pub mod change;
 pub mod create;
 mod error;

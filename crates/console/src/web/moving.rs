@@ -1,13 +1,11 @@
 //! A shop moves to another release: first the plan, then the rollout that moves it.
 
-use super::{
-    Answer, Desk, Posted,
-    shop::{found, migration},
-};
+use super::{Answer, Desk, Posted, shop::found};
 use crate::{
     page::{Asked, Failure, Frame, done, encode},
     planned::Planned,
     rights::Right,
+    text,
 };
 use api::{ShortDuration, Started, Wave, WindowPolicy, closed};
 use askama::Template;
@@ -78,7 +76,7 @@ pub(super) async fn plan(
         shop: name,
         release,
         sequence: wanted.sequence.get(),
-        migration: migration(wanted.migration),
+        migration: text::migration(wanted.migration),
         planned: Planned::of(&plan),
         closed: closed.is_some(),
         waits: {

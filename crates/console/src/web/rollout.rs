@@ -4,14 +4,12 @@ mod start;
 
 pub(super) use start::{new, start};
 
-use super::{
-    Answer, Desk, Posted,
-    shop::{migration, phase},
-};
+use super::{Answer, Desk, Posted, shop::phase};
 use crate::{
     page::{Asked, Failure, Frame, Moment, done, encode},
     registry::Known,
     rights::Right,
+    text,
 };
 use api::{Phase, Rollout, RolloutSpec, RolloutStatus};
 use askama::Template;
@@ -158,7 +156,7 @@ fn page(frame: Frame, name: &str, rollout: &Rollout, known: &Known, may: bool) -
         migration: known
             .release(&rollout.spec.release)
             .map_or("is not in the cluster", |release| {
-                migration(release.migration)
+                text::migration(release.migration)
             }),
         waves: waves(&rollout.spec, &status, phase),
         acts: acts.collect(),

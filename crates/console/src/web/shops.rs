@@ -20,6 +20,7 @@ struct Page {
     channels: Vec<String>,
     may_start: bool,
     may_change: bool,
+    may_create: bool,
     /// What the table shows, for the stream of changes.
     live: String,
     links: Links,
@@ -64,6 +65,7 @@ pub(super) async fn list(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_start = asked.person.may(Right::StartRollout, None).await;
     let may_change = asked.person.may(Right::ChangeShop, None).await;
+    let may_create = asked.person.may(Right::CreateShop, None).await;
     let known = desk.known()?;
     let rows = rows(&known, &question);
     let shops = known.fleet.shops.values();
@@ -83,6 +85,7 @@ pub(super) async fn list(
         question,
         may_start,
         may_change,
+        may_create,
     };
     drop(known);
     Ok(asked.answer(&page))

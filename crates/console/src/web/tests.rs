@@ -1,5 +1,7 @@
 //! Pages, as a browser gets them, of a registry that a test filled.
 
+mod new;
+
 use super::*;
 use crate::{guard::Guard, person::Person, registry::Registry};
 use api::{Release, Rollout, Shop, ShopClass, fixtures};
@@ -124,6 +126,7 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
         may(), // halt
         may(), // start rollouts
         may(), // change any shop
+        may(), // make shops
         may(), // change acme
         expect("GET /api/v1/namespaces/shop-acme/pods").answers(none),
         may(), // steer r
@@ -137,6 +140,8 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
         ("/shops/acme/edit/config", "a/b = &#60;script&#62;alert(1)"),
         ("/shops/acme/edit/domains", "acme.example primary"),
         ("/many?shop=acme", "Change 1 shops"),
+        ("/new", "<option value=\"php\">php</option>"),
+        ("/import", "type=\"file\""),
         ("/releases", "No Release is in the cluster"),
         ("/rollouts", "shops-acme-3"),
         ("/rollouts/r", "1 of 4 shops run it"),

@@ -1,11 +1,12 @@
 //! A rollout of many shops is started.
 
-use super::super::{Answer, Desk, Posted, moving::free, shop::migration};
+use super::super::{Answer, Desk, Posted, moving::free};
 use crate::{
     form::Sent,
     page::{Asked, Failure, Frame, done, encode},
     registry::Known,
     rights::Right,
+    text,
 };
 use api::{EvidencePolicy, OnFailure, ResolvedRelease, RolloutSpec, Started, Wave, WindowPolicy};
 use askama::Template;
@@ -103,7 +104,7 @@ fn page(frame: Frame, sent: &Sent, known: &Known, may: bool) -> Result<Page, Fai
             name: release.name.clone(),
             sequence: release.sequence.get(),
             channel: channel.to_owned(),
-            migration: migration(release.migration),
+            migration: text::migration(release.migration),
         },
         chosen,
         may,
