@@ -77,12 +77,12 @@ impl Part {
     /// What its page is called.
     pub(crate) const fn title(self) -> &'static str {
         match self {
-            Self::State => "State",
-            Self::Scale => "Scale and campaigns",
-            Self::Domains => "Domains",
-            Self::Modules => "Modules",
-            Self::Config => "Configuration",
-            Self::Window => "Window for releases",
+            Self::State => text::STATE.label,
+            Self::Scale => text::SCALE,
+            Self::Domains => text::DOMAINS.label,
+            Self::Modules => text::MODULES,
+            Self::Config => text::CONFIGURATION,
+            Self::Window => text::WINDOW,
         }
     }
 

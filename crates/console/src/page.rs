@@ -1,6 +1,6 @@
 //! What all pages have: the frame, the way to show a failure, and text for addresses.
 
-use crate::{desk::Desk, guard::Guard, person::Person, registry::Registry, rights::Right};
+use crate::{desk::Desk, guard::Guard, person::Person, registry::Registry, rights::Right, text};
 use askama::Template;
 use axum::{
     extract::FromRequestParts,
@@ -211,7 +211,7 @@ impl IntoResponse for Failure {
             Self::Operation(error) => {
                 let reason = error.reason();
                 let page = FailurePage {
-                    title: "Nothing was done",
+                    title: text::NOTHING_DONE,
                     text: runtime::Chain(&error).to_string(),
                     hint: reason.hint(),
                     reason: Some(reason.code()),
@@ -220,7 +220,7 @@ impl IntoResponse for Failure {
             }
             Self::Missing(text) => {
                 let page = FailurePage {
-                    title: "Not here",
+                    title: text::NOT_HERE,
                     text,
                     hint: "",
                     reason: None,
@@ -229,19 +229,18 @@ impl IntoResponse for Failure {
             }
             Self::Form => {
                 let page = FailurePage {
-                    title: "Nothing was done",
-                    text: "The page was opened before the console was started anew.".to_owned(),
-                    hint: "Go back, load the page again, and send the form once more.",
+                    title: text::NOTHING_DONE,
+                    text: text::OLD_FORM.to_owned(),
+                    hint: text::OLD_FORM_HINT,
                     reason: None,
                 };
                 (StatusCode::FORBIDDEN, page)
             }
             Self::Starting => {
                 let page = FailurePage {
-                    title: "Not ready yet",
-                    text: "The console has just started, and reads the registry.".to_owned(),
-                    hint: "Load the page again in a moment. If that lasts, the console's log says \
-                           what the API server answers.",
+                    title: text::NOT_READY,
+                    text: text::STARTING.to_owned(),
+                    hint: text::STARTING_HINT,
                     reason: None,
                 };
                 (StatusCode::SERVICE_UNAVAILABLE, page)

@@ -2,6 +2,7 @@
 //! translates the console changes this file and those: docs/console.md.
 
 use api::BackupSchedule;
+use operations::rollout::Moving;
 use release::Migration;
 
 /// What a field is called, and what a person should know of it.
@@ -216,3 +217,117 @@ pub(crate) const NO_CERTIFICATE: &str =
 
 /// A shop that is bad, and says no more.
 pub(crate) const NO_MORE: &str = "it says no more";
+
+/// Shops that come from one release, and what their pods download.
+pub(crate) fn moving(moving: &Moving) -> String {
+    let from = moving
+        .from
+        .map_or_else(|| "no release".to_owned(), |it| format!("release {it}"));
+    let download = moving
+        .download
+        .map(|it| format!(" (each pod downloads {it})"));
+    format!(
+        "{} from {from}{}",
+        moving.shops,
+        download.unwrap_or_default()
+    )
+}
+
+pub(crate) const SCALE: &str = "Scale and campaigns";
+pub(crate) const MODULES: &str = "Modules";
+pub(crate) const CONFIGURATION: &str = "Configuration";
+pub(crate) const WINDOW: &str = "Window for releases";
+
+/// Of an object of a plan.
+pub(crate) const IS_CREATED: &str = "is created";
+pub(crate) const CHANGES: &str = "changes";
+pub(crate) const IS_DELETED: &str = "is deleted";
+pub(crate) const REPLACES_PODS: &str =
+    "Kubernetes replaces the pods, each when its successor is ready.";
+pub(crate) const DELETES: &str = "Objects are deleted. Data, volumes and the namespace stay.";
+
+/// Why a page is not shown, or something was not done.
+pub(crate) const NOTHING_DONE: &str = "Nothing was done";
+pub(crate) const NOT_HERE: &str = "Not here";
+pub(crate) const OLD_FORM: &str = "The page was opened before the console was started anew.";
+pub(crate) const OLD_FORM_HINT: &str = "Go back, load the page again, and send the form once more.";
+pub(crate) const NOT_READY: &str = "Not ready yet";
+pub(crate) const STARTING: &str = "The console has just started, and reads the registry.";
+pub(crate) const STARTING_HINT: &str = "Load the page again in a moment. If that lasts, the \
+                                        console's log says what the API server answers.";
+
+pub(crate) const GOES_ON: &str = "Rollouts go on.";
+pub(crate) const HALTED: &str = "Everything is halted: no shop is moved.";
+pub(crate) const CHOOSE_SHOPS: &str = "Choose shops in the table first.";
+pub(crate) const CHOOSE_ONE: &str = "Choose shops, or a release: a rollout needs one of them.";
+pub(crate) const ONE_IS_GONE: &str = "One of the shops is gone; choose again.";
+
+/// Of a domain.
+pub(crate) const PRIMARY: &str = "primary";
+pub(crate) const NOT_KNOWN: &str = "not known";
+
+pub(crate) fn redirects(to: &str) -> String {
+    format!("redirects to {to}")
+}
+
+pub(crate) fn store(code: &str) -> String {
+    format!("store {code}")
+}
+
+/// Something that is not there.
+pub(crate) fn none(kind: &str, name: &str) -> String {
+    format!("There is no {kind} {name}.")
+}
+
+pub(crate) fn no_part(word: &str) -> String {
+    format!("A shop has no {word} to change.")
+}
+
+pub(crate) fn no_class(shop: &str) -> String {
+    format!("The class of {shop} does not exist.")
+}
+
+pub(crate) fn no_release_of(release: &str, channel: &str) -> String {
+    format!("There is no Release {release} of the channel {channel}.")
+}
+
+pub(crate) fn no_release_in(channel: &str) -> String {
+    format!("The channel {channel} has no Release.")
+}
+
+pub(crate) fn no_word(word: &str) -> String {
+    format!("Nobody can {word:?} a rollout.")
+}
+
+pub(crate) fn no_fingerprint(text: &str) -> String {
+    format!("{text:?} is no fingerprint.")
+}
+
+pub(crate) fn changed(shop: &str) -> String {
+    format!("{shop} is changed; the scheduler applies it within seconds.")
+}
+
+pub(crate) fn changed_of(done: usize, all: usize) -> String {
+    format!("{done} of {all} shops are changed; the scheduler applies it.")
+}
+
+pub(crate) fn too_many(count: usize, most: usize) -> String {
+    format!("{count} shops are chosen; at most {most} are changed at once.")
+}
+
+pub(crate) fn moves(shop: &str, release: &str) -> String {
+    format!("{shop} moves to {release}.")
+}
+
+/// What a person can say to a rollout.
+pub(crate) const PAUSE: Words = words("Pause", "No further shop moves.");
+pub(crate) const RESUME: Words = words("Resume", "It goes on, and tries again what failed.");
+pub(crate) const PROMOTE: Words = words(
+    "Promote",
+    "The wave is watched no longer; the next one begins.",
+);
+pub(crate) const ABORT: Words = words(
+    "Go back",
+    "All its shops go back to the release before, but for those whose database a breaking \
+     release changed.",
+);

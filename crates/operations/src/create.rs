@@ -90,8 +90,9 @@ impl Wanted {
     /// everything that speaks against it.
     #[must_use]
     pub fn draft(&self, fleet: &Fleet) -> Draft {
+        // Said at once, while the rest is not written yet.
         let refused = |problems| Draft {
-            problems,
+            problems: [taken(&self.name, fleet), problems].concat(),
             ..Draft::default()
         };
         let Some(class) = fleet.classes.get(&self.class) else {
@@ -237,6 +238,13 @@ pub(crate) fn read(resource: &Value) -> Result<Shop, Vec<String>> {
         .map_err(|error| vec![error.to_string()])
 }
 
+fn taken(name: &str, fleet: &Fleet) -> Vec<String> {
+    let taken = fleet.shops.contains_key(name);
+    let text =
+        || format!("shop {name} is there already; change it with `kubectl edit shop {name}`");
+    taken.then(text).into_iter().collect()
+}
+
 fn no_class(class: &str, fleet: &Fleet) -> String {
     let known: Vec<_> = fleet.classes.keys().map(String::as_str).collect();
     let known = known.join(", ");
@@ -246,21 +254,17 @@ fn no_class(class: &str, fleet: &Fleet) -> String {
 /// What the registry says against a new Shop. `claims` are those of the registry, and are again
 /// afterwards.
 pub(crate) fn against(name: &str, shop: &Shop, fleet: &Fleet, claims: &mut Claims) -> Vec<String> {
-    if fleet.shops.contains_key(name) {
-        return vec![format!(
-            "shop {name} is there already; change it with `kubectl edit shop {name}`"
-        )];
-    }
+    let mut problems = taken(name, fleet);
     let Some(class) = fleet.classes.get(&shop.spec.class) else {
-        return vec![no_class(&shop.spec.class, fleet)];
+        problems.push(no_class(&shop.spec.class, fleet));
+        return problems;
     };
-    claims.propose(name, shop, class);
-    let mut problems: Vec<_> = claims
-        .refused(name)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    claims.forget(name);
+    // What the shop of this name claims stays its own.
+    if problems.is_empty() {
+        claims.propose(name, shop, class);
+        problems.extend(claims.refused(name).iter().map(ToString::to_string));
+        claims.forget(name);
+    }
     let rendered = render(shop, class, None, &RenderContext::default());
     problems.extend(rendered.err().map(|error| error.to_string()));
     problems

@@ -38,7 +38,7 @@ pub(super) async fn start(
         let known = desk.known()?;
         let class = &found(&known, &shop)?.spec.class;
         let class = known.fleet.classes.get(class).cloned();
-        class.ok_or_else(|| Failure::Missing(format!("The class of {shop} does not exist.")))?
+        class.ok_or_else(|| Failure::Missing(text::no_class(&shop)))?
     };
     let cluster = &asked.person.cluster;
     let (what, job) = match sent.get("do") {

@@ -6,6 +6,7 @@ use crate::{
     page::{Asked, Failure, Frame, done},
     planned::problems,
     registry::Known,
+    text,
 };
 use api::ShopSpec;
 use askama::Template;
@@ -77,13 +78,9 @@ fn chosen(sent: &Sent, known: &Known) -> Result<Vec<(String, i64)>, Failure> {
         ));
     }
     match chosen.len() {
-        0 => Err(Failure::Missing(
-            "Choose shops in the table first.".to_owned(),
-        )),
+        0 => Err(Failure::Missing(text::CHOOSE_SHOPS.to_owned())),
         1..=SHOPS => Ok(chosen),
-        count => Err(Failure::Missing(format!(
-            "{count} shops are chosen; at most {SHOPS} are changed at once."
-        ))),
+        count => Err(Failure::Missing(text::too_many(count, SHOPS))),
     }
 }
 
@@ -103,7 +100,7 @@ pub(super) async fn send(
         .iter()
         .map(|(name, _)| fleet.shops.get(name).map(|shop| &shop.spec))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Failure::Missing("One of the shops is gone; choose again.".to_owned()))?;
+        .ok_or_else(|| Failure::Missing(text::ONE_IS_GONE.to_owned()))?;
     let after: Result<Vec<_>, _> = before.iter().map(|spec| many::spec(spec, &sent)).collect();
     let after = match after {
         Ok(after) => after,
@@ -172,11 +169,7 @@ async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
         );
     }
     let said = Done {
-        said: format!(
-            "{} of {} shops are changed; the scheduler applies it.",
-            edits.len() - failed.len(),
-            edits.len()
-        ),
+        said: text::changed_of(edits.len() - failed.len(), edits.len()),
         warnings: failed
             .iter()
             .map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error)))

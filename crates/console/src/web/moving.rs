@@ -27,6 +27,8 @@ struct Page {
     release: String,
     sequence: u64,
     migration: &'static str,
+    /// What each pod downloads.
+    download: Option<String>,
     planned: Planned,
     /// Why it would wait.
     waits: Vec<String>,
@@ -47,25 +49,27 @@ pub(super) async fn plan(
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::StartRollout, None).await;
-    let (fleet, wanted, closed, mut waits) = {
+    let (fleet, wanted, download, closed, mut waits) = {
         let known = desk.known()?;
         let shop = found(&known, &name)?;
         let wanted = known.release(&release).cloned();
         let wanted = wanted.filter(|wanted| wanted.channel.as_str() == shop.spec.channel);
         let Some(wanted) = wanted else {
-            return Err(Failure::Missing(format!(
-                "There is no Release {release} of the channel {}.",
-                shop.spec.channel
+            return Err(Failure::Missing(text::no_release_of(
+                &release,
+                &shop.spec.channel,
             )));
         };
         let class = known.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
         let window = shop.spec.window.as_ref();
         let closed = closed(window, freezes, WindowPolicy::Respect, Timestamp::now());
+        let download = rollout::download(shop, &wanted, &known.fleet);
         let halt = known.halt.as_ref().map(operations::halt::Halt::line);
         (
             known.fleet.clone(),
             wanted,
+            download.map(|it| it.to_string()),
             closed,
             halt.into_iter().collect::<Vec<_>>(),
         )
@@ -77,6 +81,7 @@ pub(super) async fn plan(
         release,
         sequence: wanted.sequence.get(),
         migration: text::migration(wanted.migration),
+        download,
         planned: Planned::of(&plan),
         closed: closed.is_some(),
         waits: {
@@ -115,7 +120,7 @@ pub(super) async fn start(
         found(&known, &name)?;
         let wanted = known
             .release(&release)
-            .ok_or_else(|| Failure::Missing(format!("There is no Release {release}.")))?;
+            .ok_or_else(|| Failure::Missing(text::none("Release", &release)))?;
         spec.evidence = rollout::evidence_of_classes(wanted, &known.fleet);
         rollout::check(&spec, wanted, &known.fleet)?;
         free(&format!("{release}-{name}"), |name| {
@@ -125,7 +130,7 @@ pub(super) async fn start(
     rollout::create(&asked.person.cluster, &rollout, spec).await?;
     info!(target: "audit", person = who.by, why = who.why, shop = name, release, rollout, "rollout started");
     let said = Done {
-        said: format!("{name} moves to {release}."),
+        said: text::moves(&name, &release),
         warnings: Vec::new(),
     };
     Ok(done(&format!("/rollouts/{}", encode(&rollout)), &said))

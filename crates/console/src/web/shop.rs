@@ -157,7 +157,7 @@ fn backups(known: &backups::Backups, now: Timestamp) -> Backups {
 /// If there is none.
 pub(super) fn found<'a>(known: &'a Known, name: &str) -> Result<&'a Shop, Failure> {
     let shop = known.fleet.shops.get(name);
-    shop.ok_or_else(|| Failure::Missing(format!("There is no shop {name}.")))
+    shop.ok_or_else(|| Failure::Missing(text::none("shop", name)))
 }
 
 fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
@@ -180,7 +180,7 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         why,
         pods: status
             .and_then(|status| status.pods.clone())
-            .unwrap_or_else(|| "not known".to_owned()),
+            .unwrap_or_else(|| text::NOT_KNOWN.to_owned()),
         domains: domains(shop),
         releases: releases(shop, known, assigned.as_ref()),
         rollouts: rollouts(name, known),
@@ -209,13 +209,13 @@ fn domains(shop: &Shop) -> Vec<DomainRow> {
         let certificate = certificates.get(domain.host.as_str());
         let mut what = Vec::new();
         if domain.primary {
-            what.push("primary".to_owned());
+            what.push(text::PRIMARY.to_owned());
         }
         if let Some(to) = &domain.redirect_to {
-            what.push(format!("redirects to {to}"));
+            what.push(text::redirects(to));
         }
         if let Some(code) = &domain.store_code {
-            what.push(format!("store {code}"));
+            what.push(text::store(code));
         }
         DomainRow {
             host: domain.host.clone(),

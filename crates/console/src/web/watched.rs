@@ -5,6 +5,7 @@ use super::{Answer, Desk, Posted, shop::found};
 use crate::{
     page::{Asked, Failure, Frame, Moment, done, encode},
     rights::Right,
+    text,
 };
 use askama::Template;
 use axum::extract::{Path, State};
@@ -212,7 +213,7 @@ pub(super) async fn judge(
     found(&*desk.known()?, &shop)?;
     let fingerprint: Fingerprint = fingerprint
         .parse()
-        .map_err(|_| Failure::Missing(format!("{fingerprint:?} is no fingerprint.")))?;
+        .map_err(|_| Failure::Missing(text::no_fingerprint(&fingerprint)))?;
     let state = match sent.get("do") {
         "resolve" => GroupState::Resolved,
         "ignore" => GroupState::Ignored,
