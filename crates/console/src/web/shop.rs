@@ -114,10 +114,8 @@ pub(super) async fn show(
     };
     (page.may_change, page.may_move, page.may_work) = (may_change, may_move, may_work);
     let cluster = &asked.person.cluster;
-    let (known, ()) = tokio::join!(
-        backups::backups(cluster, &name),
-        operations::why::complete(cluster, &fleet, &mut page.why),
-    );
+    let known = backups::backups(cluster, &name).await;
+    operations::why::complete(cluster, &fleet, &mut page.why).await;
     page.backups = match known {
         Ok(Some(known)) => Ok(backups(&known, Timestamp::now())),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),

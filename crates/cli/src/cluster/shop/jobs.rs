@@ -155,7 +155,11 @@ pub(super) fn restore(arguments: &Restore) -> Result<(), CommandError> {
             secret: &arguments.reader.secret,
         };
         let job = jobs::restore(&cluster, &fleet, &wanted).await?;
-        ended(&cluster, &job).await
+        ended(&cluster, &job).await?;
+        let name = &arguments.name;
+        show(&format!(
+            "restored; now `longshore shop clean-cache {name}`, then set its state to Active\n"
+        ))
     })
 }
 
