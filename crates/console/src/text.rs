@@ -4,6 +4,7 @@
 use api::BackupSchedule;
 use operations::rollout::Moving;
 use release::Migration;
+use std::fmt::Display;
 
 /// What a field is called, and what a person should know of it.
 #[derive(Debug, Clone, Copy)]
@@ -331,3 +332,11 @@ pub(crate) const ABORT: Words = words(
     "All its shops go back to the release before, but for those whose database a breaking \
      release changed.",
 );
+
+pub(crate) fn rollout_started(name: &str) -> String {
+    format!("rollout {name} started")
+}
+
+pub(crate) fn judged(fingerprint: &impl Display, state: &str) -> String {
+    format!("{fingerprint} is {state} now.")
+}

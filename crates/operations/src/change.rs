@@ -1,10 +1,9 @@
 //! A change of Shops: first the plan, as the API server says it, then the change, if nobody changed
 //! the Shop in between.
 
-use crate::{OperationError, create::object};
+use crate::{OperationError, create::object, parallel::at_once};
 use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims};
 use client::{Cluster, Conflicts, Mode, shop as identity};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use plan::{Action, Change, Plan, difference, dry_run, guard::Registry, tidy};
 use render::assign;
@@ -13,8 +12,6 @@ use std::collections::BTreeMap;
 
 /// How often it is tried while the scheduler writes the Shop's status at the same moment.
 const TRIES: usize = 5;
-/// Shops that are looked at, or written, at the same time.
-const AT_ONCE: usize = 16;
 
 /// The JSON merge patch (RFC 7396) that makes `after` of `before`. Nothing in a Shop may be null,
 /// which such a patch could not say.
@@ -76,16 +73,11 @@ pub async fn plan_edits(
     fleet: &Fleet,
     edits: &[Edit],
 ) -> Result<Plan, OperationError> {
-    // Not a stream that maps: the closure would keep the future from moving between threads.
-    let dry: Vec<_> = edits
-        .iter()
-        .map(|one| edit(cluster, one, Mode::Dry))
-        .collect();
-    let tried: Vec<Value> = stream::iter(dry).buffered(AT_ONCE).try_collect().await?;
+    let tried = at_once(edits.iter().map(|one| edit(cluster, one, Mode::Dry))).await;
     let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
     for (Edit { shop: name, .. }, value) in edits.iter().zip(tried) {
         let before = shop(fleet, name)?;
-        let mut after: Shop = serde_json::from_value(value)
+        let mut after: Shop = serde_json::from_value(value?)
             .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
         // What the scheduler found is its cache's to say, which is newer.
         after.status.clone_from(&before.status);
@@ -146,13 +138,6 @@ pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, Operat
         Some((one.shop.clone(), result.err()?))
     };
     edits.iter().zip(done).filter_map(failed).collect()
-}
-
-/// What all of these give, in their order; some of them at the same time.
-pub(crate) async fn at_once<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    // Not a stream that maps: the closure would keep the future from moving between threads.
-    let all: Vec<_> = all.collect();
-    stream::iter(all).buffered(AT_ONCE).collect().await
 }
 
 /// What would be there if these Shops were stored: each Shop itself, and the objects that are made

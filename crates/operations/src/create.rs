@@ -1,7 +1,7 @@
 //! A new shop of a few words: the Shop that they stand for, everything that speaks against it, and
 //! the Secret that it needs.
 
-use crate::{OperationError, change};
+use crate::{OperationError, parallel::at_once};
 use api::{
     Engine, Fleet, Identity, Object, RenderContext, Shop, ShopClass, claims::Claims, namespace,
 };
@@ -347,7 +347,7 @@ pub async fn store(cluster: &Cluster, shop: &Value) -> Result<(), OperationError
 /// Stores many new Shops. The result has the error of each that was not stored: the others are.
 pub async fn store_all(cluster: &Cluster, shops: &[Value]) -> Vec<(String, OperationError)> {
     let name = |shop: &Value| shop["metadata"]["name"].as_str().map(str::to_owned);
-    let stored = change::at_once(shops.iter().map(|shop| store(cluster, shop))).await;
+    let stored = at_once(shops.iter().map(|shop| store(cluster, shop))).await;
     let failed = |(shop, result): (&Value, Result<(), OperationError>)| {
         Some((name(shop).unwrap_or_default(), result.err()?))
     };

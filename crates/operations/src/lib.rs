@@ -21,6 +21,7 @@ pub mod halt;
 mod history;
 pub mod import;
 pub mod jobs;
+mod parallel;
 pub mod rollout;
 pub mod watch;
 pub mod why;

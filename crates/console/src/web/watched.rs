@@ -226,7 +226,7 @@ pub(super) async fn judge(
     let state = group.state.word();
     info!(target: "audit", person = asked.person.name, shop, error = %fingerprint, state, "error judged");
     let said = Done {
-        said: format!("{fingerprint} is {state} now."),
+        said: text::judged(&fingerprint, state),
         warnings: Vec::new(),
     };
     Ok(done(&format!("/shops/{}/watched", encode(&shop)), &said))

@@ -142,7 +142,7 @@ pub(crate) async fn start(
     rollout::create(&asked.person.cluster, &name, spec).await?;
     info!(target: "audit", person = who.by, why = who.why, release, rollout = name, "rollout started");
     let said = Done {
-        said: format!("rollout {name} started"),
+        said: text::rollout_started(&name),
         warnings: Vec::new(),
     };
     Ok(done(&format!("/rollouts/{}", encode(&name)), &said))
