@@ -148,6 +148,33 @@ for (const colorScheme of ["light", "dark"]) {
   await other.context().close();
 }
 
+// A new shop is checked while a person types, and a list once its file is chosen.
+{
+  const page = await open({ viewport: sizes.desk });
+  const says = (path, text) => page.waitForFunction(
+    (text) => document.querySelector("#checks").textContent.includes(text), text, { timeout: 10000 },
+  ).catch(async () => say(path, `no ${text}: ${await page.textContent("#checks")}`));
+  await visit(page, "/new");
+  await page.selectOption("#class", "php-plain");
+  const begin = Date.now();
+  await page.locator("#name").pressSequentially("c004");
+  await says("/new", "shop c004 is there already");
+  measured.checkMilliseconds = Date.now() - begin;
+  await page.fill("#name", "fresh");
+  await page.fill("#domains", "c004.example");
+  await says("/new", "host c004.example belongs to shop c004");
+  await page.fill("#domains", "fresh.example");
+  await says("/new", "Nothing speaks against it.");
+  const focus = await page.evaluate(() => document.activeElement.id);
+  if (focus !== "domains") say("/new", `the check takes the focus to ${focus}`);
+
+  await visit(page, "/import");
+  const list = "name,domain,class,channel\nfresh,fresh.example,php-plain,shops/acme\nc004,x.example,php-plain,shops/acme\n";
+  await page.setInputFiles("#file", { name: "a.csv", mimeType: "text/csv", buffer: Buffer.from(list) });
+  await says("/import", "line:3: c004: shop c004 is there already");
+  await page.context().close();
+}
+
 await browser.close();
 console.log(JSON.stringify(measured));
 if (problems.length > 0) {

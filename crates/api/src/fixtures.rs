@@ -58,6 +58,7 @@ pub fn release(sequence: u64, migration: Migration) -> ResolvedRelease {
         manifest: Sha256::digest(&sequence.to_be_bytes()),
         migration,
         envelope: String::new(),
+        downloads: None,
     }
 }
 

@@ -6,6 +6,7 @@
 //! - `proof`, `backoff`: how the owner of a domain names its shop in DNS, and how long to wait after
 //!   a failure.
 //! - `resolved`: a release that was read, and the facts of the moment for rendering.
+//! - `download`: what a pod downloads for a release.
 //! - `object`, `name`, `object_meta`, `step`: generated objects: their identities, their names,
 //!   their state in the cluster, and the steps to take.
 //! - `schedule`, `window`, `time_range`, `duration`: times of campaigns, windows, freezes and
@@ -17,6 +18,7 @@ pub mod agent_status;
 pub mod backoff;
 pub mod claims;
 mod crd;
+mod download;
 mod duration;
 pub mod edge;
 #[cfg(feature = "fixtures")]
@@ -34,6 +36,7 @@ mod time_range;
 mod window;
 
 pub use crd::*;
+pub use download::{DOWNLOADS, Download, Downloads};
 pub use duration::{DurationError, ShortDuration};
 pub use fleet::Fleet;
 pub use name::namespace;

@@ -1,5 +1,6 @@
 //! What rendering is told besides the shop and its class.
 
+use crate::{DOWNLOADS, Downloads};
 use release::{ChannelName, Envelope, Migration, NameError, Sequence, Sha256};
 
 /// A release that was chosen for a shop: its envelope, and what the envelope states. Signatures are
@@ -18,6 +19,8 @@ pub struct ResolvedRelease {
     pub migration: Migration,
     /// The release object, byte for byte.
     pub envelope: String,
+    /// What its pods download, if somebody noted it.
+    pub downloads: Option<Downloads>,
 }
 
 /// Why a `Release` of the cluster cannot be put in force.
@@ -98,6 +101,13 @@ impl ResolvedRelease {
             manifest: stated.manifest,
             migration: stated.migration,
             envelope: release.spec.envelope.clone(),
+            // A note that cannot be read is as good as none.
+            downloads: release
+                .metadata
+                .annotations
+                .as_ref()
+                .and_then(|notes| notes.get(DOWNLOADS))
+                .and_then(|note| serde_json::from_str(note).ok()),
         })
     }
 }

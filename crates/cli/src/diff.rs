@@ -145,8 +145,8 @@ pub(crate) async fn run(arguments: Diff, context: &Context) -> Result<(), Comman
         to: arguments.to_sequence,
         modules: changed_modules(&old, &new),
         files,
-        download: bytes_beyond(&new, &places(&old)),
-        download_fresh: bytes_beyond(&new, &BTreeSet::new()),
+        download: download(&new, Some(&old)),
+        download_fresh: download(&new, None),
     })
 }
 
@@ -177,6 +177,11 @@ fn changed_modules(old: &Manifest, new: &Manifest) -> Vec<ModuleChange> {
         })
     });
     changes.collect()
+}
+
+/// Bytes that a pod downloads for `new`, if it has `old` on its disk.
+pub(crate) fn download(new: &Manifest, old: Option<&Manifest>) -> u64 {
+    bytes_beyond(new, &old.map(places).unwrap_or_default())
 }
 
 /// Where each chunk lands: a pod links what it has at the same place, and downloads the rest.

@@ -24,6 +24,7 @@ pub(crate) use rollout_error::RolloutError;
 use crate::{
     CommandError, Context, files,
     packing::{self, Package, Packing},
+    release_command::downloads,
     remote::StoreArguments,
     spec::Spec,
     staged,
@@ -199,14 +200,11 @@ pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), Com
         .channel
         .parse()
         .map_err(|_| CommandError::Bug("a channel that was published to has no name"))?;
-    let found = arguments
-        .store
-        .channel(&channel)
-        .await?
-        .release_or_head(Some(summary.sequence))
-        .await?;
+    let remote = arguments.store.channel(&channel).await?;
+    let found = remote.release_or_head(Some(summary.sequence)).await?;
+    let downloads = downloads(&remote, &found).await;
     let rollout = arguments.rollout;
-    task::spawn_blocking(move || rollout.run(&found))
+    task::spawn_blocking(move || rollout.run(&found, downloads.as_ref()))
         .await
         .map_err(|_| CommandError::Bug("the rollout panicked"))??;
     Ok(())

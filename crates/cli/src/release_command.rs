@@ -4,7 +4,7 @@ mod export;
 mod resource;
 mod show;
 
-pub(crate) use resource::resource_of;
+pub(crate) use resource::{downloads, resource_of};
 
 use crate::{
     CommandError, Context, files,

@@ -4,12 +4,14 @@
 
 mod domains;
 pub(crate) mod many;
-mod text;
+pub(crate) mod new;
+mod sent;
 
+use crate::text::{self, Words};
 use api::{Campaign, ShopSpec, ShopState, TimeRange, Window};
-use text::{Fields, lines, number, pairs};
+use sent::{Fields, lines, number, pairs};
 
-pub(crate) use text::{Fields as Sent, Problems};
+pub(crate) use sent::{Fields as Sent, Problems};
 
 /// A part of a Shop that is changed by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) enum Kind {
     Number,
     /// One line for each of many.
     Lines,
+    /// One of these names, or none.
+    Choice(Vec<String>),
     /// One of these, each with what it means.
     One(Vec<(&'static str, &'static str)>),
 }
@@ -73,12 +77,12 @@ impl Part {
     /// What its page is called.
     pub(crate) const fn title(self) -> &'static str {
         match self {
-            Self::State => "State",
-            Self::Scale => "Scale and campaigns",
-            Self::Domains => "Domains",
-            Self::Modules => "Modules",
-            Self::Config => "Configuration",
-            Self::Window => "Window for releases",
+            Self::State => text::STATE.label,
+            Self::Scale => text::SCALE,
+            Self::Domains => text::DOMAINS.label,
+            Self::Modules => text::MODULES,
+            Self::Config => text::CONFIGURATION,
+            Self::Window => text::WINDOW,
         }
     }
 
@@ -92,33 +96,27 @@ impl Part {
         match self {
             Self::State => vec![field(
                 "state",
-                "State",
-                "",
+                text::STATE,
                 format!("{:?}", spec.state),
-                Kind::One(STATES.map(|(state, means)| (state, means)).into()),
+                Kind::One(text::STATES.map(|(state, means)| (state, means)).into()),
             )],
             Self::Scale => scale(spec),
             Self::Domains => vec![field(
                 "domains",
-                "Domains",
-                "One host a line. Exactly one is primary. After the host, in any order: primary, \
-                 store=CODE, redirect=HOST, certificate=SECRET.",
+                text::DOMAINS,
                 domains::text(&spec.domains),
                 Kind::Lines,
             )],
             Self::Modules => vec![
                 field(
                     "enable",
-                    "Enabled",
-                    "One module a line, such as Acme_Loyalty: on in this shop, whatever the \
-                     release says.",
+                    text::ENABLE,
                     spec.modules.enable.join("\n"),
                     Kind::Lines,
                 ),
                 field(
                     "disable",
-                    "Disabled",
-                    "One module a line: off in this shop, whatever the release says.",
+                    text::DISABLE,
                     spec.modules.disable.join("\n"),
                     Kind::Lines,
                 ),
@@ -201,26 +199,7 @@ impl Part {
     }
 }
 
-const STATES: [(&str, &str); 4] = [
-    ("Active", "The shop is served."),
-    (
-        "Maintenance",
-        "Pods run, visitors get a maintenance page, and cron is stopped.",
-    ),
-    (
-        "Suspended",
-        "There are no pods. Data, configuration and the last backup stay.",
-    ),
-    ("Archived", "Only the data stays."),
-];
-
-fn field(
-    name: &'static str,
-    label: &'static str,
-    help: &'static str,
-    value: String,
-    kind: Kind,
-) -> Field {
+fn field(name: &'static str, Words { label, help }: Words, value: String, kind: Kind) -> Field {
     Field {
         name,
         label,
@@ -236,39 +215,23 @@ fn scale(spec: &ShopSpec) -> Vec<Field> {
     let campaigns: Vec<_> = scale.schedule.iter().map(campaign_text).collect();
     let workers = target.busy_workers_percent.map(|it| it.to_string());
     vec![
-        field(
-            "min",
-            "Pods at least",
-            "Two survive the loss of a node.",
-            scale.min.to_string(),
-            Kind::Number,
-        ),
-        field(
-            "max",
-            "Pods at most",
-            "If it is the same number, nothing scales.",
-            scale.max.to_string(),
-            Kind::Number,
-        ),
+        field("min", text::MIN, scale.min.to_string(), Kind::Number),
+        field("max", text::MAX, scale.max.to_string(), Kind::Number),
         field(
             "cpu",
-            "CPU of php-fpm",
-            "In percent of its request: above it, the shop gets more pods.",
+            text::CPU,
             target.cpu_percent.to_string(),
             Kind::Number,
         ),
         field(
             "workers",
-            "Busy workers of php-fpm",
-            "In percent. Empty if they do not count.",
+            text::WORKERS,
             workers.unwrap_or_default(),
             Kind::Number,
         ),
         field(
             "campaigns",
-            "Campaigns",
-            "One a line: when it begins, as five fields of cron; the time zone; hours; pods. Such \
-             as: 0 8 27 11 * | Europe/Bucharest | 48 | 12",
+            text::CAMPAIGNS,
             campaigns.join("\n"),
             Kind::Lines,
         ),
@@ -311,18 +274,10 @@ fn config(spec: &ShopSpec) -> Vec<Field> {
         .map(|(path, value)| format!("{path} = {value}"))
         .collect();
     vec![
-        field(
-            "values",
-            "Values",
-            "One a line, such as: default/web/cookie/cookie_lifetime = 7200. The admin of the shop \
-             cannot change them. Never put a secret here.",
-            values.join("\n"),
-            Kind::Lines,
-        ),
+        field("values", text::VALUES, values.join("\n"), Kind::Lines),
         field(
             "admin",
-            "Path of the admin",
-            "The first part, such as backoffice. Empty is admin.",
+            text::ADMIN,
             spec.config.admin_path.clone().unwrap_or_default(),
             Kind::Text,
         ),
@@ -338,20 +293,8 @@ fn window(spec: &ShopSpec) -> Vec<Field> {
         .collect();
     let zone = window.map_or("Etc/UTC", |window| &window.time_zone);
     vec![
-        field(
-            "times",
-            "Times of day",
-            "One a line, such as 22:00-05:00. Empty is always.",
-            times.join("\n"),
-            Kind::Lines,
-        ),
-        field(
-            "zone",
-            "Time zone",
-            "Such as Europe/Bucharest.",
-            zone.to_owned(),
-            Kind::Text,
-        ),
+        field("times", text::TIMES, times.join("\n"), Kind::Lines),
+        field("zone", text::ZONE, zone.to_owned(), Kind::Text),
     ]
 }
 

@@ -20,6 +20,7 @@
 //! | `impersonation` | whether the program may act as people |
 //! | `guard` | which requests are answered at all, and with which headers |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
+//! | `text` | every text of a page that no template has |
 //! | `web` | the pages, and what is done |
 //! | `metrics`, `health` | what is counted, for Prometheus, and whether it works, for the kubelet |
 //! | `live` | which parts of an open page have to be fetched again |
@@ -44,6 +45,7 @@ mod run;
 mod session;
 mod settings;
 mod shops;
+mod text;
 mod view;
 mod web;
 

@@ -8,6 +8,7 @@ use crate::{
     registry::Registry,
     rights::Right,
     session::Session,
+    text,
     view::View,
 };
 use askama::Template;
@@ -230,7 +231,7 @@ impl IntoResponse for Failure {
             Self::Operation(error) => {
                 let reason = error.reason();
                 let page = FailurePage {
-                    title: "Nothing was done",
+                    title: text::NOTHING_DONE,
                     text: runtime::Chain(&error).to_string(),
                     hint: reason.hint(),
                     reason: Some(reason.code()),
@@ -239,7 +240,7 @@ impl IntoResponse for Failure {
             }
             Self::Missing(text) => {
                 let page = FailurePage {
-                    title: "Not here",
+                    title: text::NOT_HERE,
                     text,
                     hint: "",
                     reason: None,
@@ -248,9 +249,9 @@ impl IntoResponse for Failure {
             }
             Self::Form => {
                 let page = FailurePage {
-                    title: "Nothing was done",
-                    text: "The page was opened before the console was started anew.".to_owned(),
-                    hint: "Go back, load the page again, and send the form once more.",
+                    title: text::NOTHING_DONE,
+                    text: text::OLD_FORM.to_owned(),
+                    hint: text::OLD_FORM_HINT,
                     reason: None,
                 };
                 (StatusCode::FORBIDDEN, page)
@@ -267,10 +268,9 @@ impl IntoResponse for Failure {
             }
             Self::Starting => {
                 let page = FailurePage {
-                    title: "Not ready yet",
-                    text: "The console has just started, and reads the registry.".to_owned(),
-                    hint: "Load the page again in a moment. If that lasts, the console's log says \
-                           what the API server answers.",
+                    title: text::NOT_READY,
+                    text: text::STARTING.to_owned(),
+                    hint: text::STARTING_HINT,
                     reason: None,
                 };
                 (StatusCode::SERVICE_UNAVAILABLE, page)

@@ -1,5 +1,6 @@
 //! A plan, as a page shows it.
 
+use crate::text;
 use operations::change::NOT_TRIED;
 use plan::{Action, Change, Field, Plan};
 use release::{Envelope, Release};
@@ -46,11 +47,10 @@ impl Planned {
             .collect();
         let mut notes = Vec::new();
         if plan.changes().any(replaces_pods) {
-            notes
-                .push("Kubernetes replaces the pods, each when its successor is ready.".to_owned());
+            notes.push(text::REPLACES_PODS.to_owned());
         }
         if plan.changes().any(|change| change.action == Action::Delete) {
-            notes.push("Objects are deleted. Data, volumes and the namespace stay.".to_owned());
+            notes.push(text::DELETES.to_owned());
         }
         if plan.held.iter().any(|held| held == NOT_TRIED) {
             notes.push(NOT_TRIED.to_owned());
@@ -93,9 +93,9 @@ fn object(change: &Change) -> Object {
     Object {
         title: format!("{} {}{place}", identity.kind, identity.name),
         verb: match change.action {
-            Action::Create => "is created",
-            Action::Change | Action::Adopt => "changes",
-            Action::Delete => "is deleted",
+            Action::Create => text::IS_CREATED,
+            Action::Change | Action::Adopt => text::CHANGES,
+            Action::Delete => text::IS_DELETED,
         },
         fields: change.fields.iter().map(line).collect(),
         refused: change.refused.clone(),

@@ -22,6 +22,10 @@ const KEPT: usize = 2_000;
 /// Something that a person may do, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Right {
+    /// To make a Shop.
+    CreateShop,
+    /// To start Jobs in a shop's namespace; its name is the shop's.
+    StartJobs,
     /// To change a Shop.
     ChangeShop,
     /// To start a rollout.
@@ -39,6 +43,8 @@ pub(crate) enum Right {
 impl Right {
     fn attributes(self, name: Option<&str>, namespace: &str) -> ResourceAttributes {
         let (group, resource, verb) = match self {
+            Self::CreateShop => ("longshore.dev", "shops", "create"),
+            Self::StartJobs => ("batch", "jobs", "create"),
             Self::ChangeShop => ("longshore.dev", "shops", "patch"),
             Self::StartRollout => ("longshore.dev", "rollouts", "create"),
             Self::SteerRollout => ("longshore.dev", "rollouts", "patch"),
@@ -46,7 +52,9 @@ impl Right {
             Self::Lift => ("", "configmaps", "delete"),
             Self::JudgeErrors => ("", "services", "update"),
         };
+        let of_shop = name.map(api::namespace);
         let (name, namespace, subresource) = match self {
+            Self::StartJobs => (None, of_shop.as_deref(), None),
             Self::Halt | Self::Lift => (Some(api::HALT), Some(namespace), None),
             Self::JudgeErrors => (Some("longshore-watch:api"), Some(api::WATCH), Some("proxy")),
             _ => (name, None, None),

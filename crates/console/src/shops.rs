@@ -110,7 +110,7 @@ fn conditions(shop: &Shop) -> &[Condition] {
         .map_or(&[], |status| &status.conditions)
 }
 
-fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition> {
+pub(crate) fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition> {
     conditions(shop).iter().find(|it| it.kind == kind)
 }
 
@@ -127,6 +127,12 @@ pub(crate) fn problem(shop: &Shop) -> Option<String> {
         &first.message
     };
     Some(format!("{}: {text}", first.kind))
+}
+
+/// What a condition says, if it is false.
+pub(crate) fn said(shop: &Shop, kind: &str) -> Option<String> {
+    let found = condition(shop, kind).filter(|it| it.status == Truth::False)?;
+    Some(found.message.clone())
 }
 
 /// A row.

@@ -5,11 +5,14 @@ mod audit;
 mod edit;
 mod fleet;
 mod halt;
+mod import;
 mod jobs;
 mod login;
 mod many;
 mod moving;
+mod new;
 mod releases;
+mod restore;
 mod rollout;
 mod shop;
 mod shops;
@@ -73,6 +76,12 @@ pub(crate) fn routes(desk: Desk) -> Router {
         )
         .route("/shops/{name}/jobs", post(jobs::start))
         .route("/shops/{name}/jobs/{job}", get(jobs::show))
+        .route(
+            "/shops/{name}/restore",
+            get(restore::form).post(restore::send),
+        )
+        .route("/new", get(new::form).post(new::send))
+        .route("/import", get(import::form).post(import::send))
         .route("/many", get(many::form).post(many::send))
         .route("/releases", get(releases::list))
         .route("/rollouts", get(rollout::list).post(rollout::start))
@@ -98,8 +107,14 @@ impl FromRequest<Arc<Desk>> for Posted {
     async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, Failure> {
         let session = request.extensions().get::<Session>();
         let person = session.map(|session| session.user.clone());
-        let form = Form::<Vec<(String, String)>>::from_request(request, desk).await;
-        let Form(fields) = form.map_err(|rejection| Failure::Missing(rejection.body_text()))?;
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let fields = if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/")) {
+            import::parts(request).await?
+        } else {
+            let form = Form::<Vec<(String, String)>>::from_request(request, desk).await;
+            form.map_err(|rejection| Failure::Missing(rejection.body_text()))?
+                .0
+        };
         let sent = Sent::from(fields);
         let person = person.unwrap_or_default();
         if desk.guard.is_form_token(sent.get("token"), &person) {

@@ -1,10 +1,9 @@
 //! A change of Shops: first the plan, as the API server says it, then the change, if nobody changed
 //! the Shop in between.
 
-use crate::OperationError;
+use crate::{OperationError, create::object, parallel::at_once};
 use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims, namespace};
 use client::{Cluster, Conflicts, Mode, shop as identity};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use plan::{Action, Change, Plan, difference, dry_run, foreseen, guard::Registry, tidy};
@@ -18,8 +17,6 @@ pub const NOT_TRIED: &str = "The API server did not try it, since you may not wr
      the scheduler would write.";
 /// How often it is tried while the scheduler writes the Shop's status at the same moment.
 const TRIES: usize = 5;
-/// Shops that are looked at, or written, at the same time.
-const AT_ONCE: usize = 16;
 
 /// The JSON merge patch (RFC 7396) that makes `after` of `before`. Nothing in a Shop may be null,
 /// which such a patch could not say.
@@ -81,16 +78,11 @@ pub async fn plan_edits(
     fleet: &Fleet,
     edits: &[Edit],
 ) -> Result<Plan, OperationError> {
-    // Not a stream that maps: the closure would keep the future from moving between threads.
-    let dry: Vec<_> = edits
-        .iter()
-        .map(|one| edit(cluster, one, Mode::Dry))
-        .collect();
-    let tried: Vec<Value> = stream::iter(dry).buffered(AT_ONCE).try_collect().await?;
+    let tried = at_once(edits.iter().map(|one| edit(cluster, one, Mode::Dry))).await;
     let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
     for (Edit { shop: name, .. }, value) in edits.iter().zip(tried) {
         let before = shop(fleet, name)?;
-        let mut after: Shop = serde_json::from_value(value)
+        let mut after: Shop = serde_json::from_value(value?)
             .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
         // What the scheduler found is its cache's to say, which is newer.
         after.status.clone_from(&before.status);
@@ -146,12 +138,53 @@ pub async fn apply(cluster: &Cluster, one: &Edit) -> Result<(), OperationError> 
 /// Patches many Shops, each if it is still at its generation. The result has the error of each that
 /// was not patched: the others are.
 pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, OperationError)> {
-    let all: Vec<_> = edits.iter().map(|one| apply(cluster, one)).collect();
-    let done: Vec<_> = stream::iter(all).buffered(AT_ONCE).collect().await;
+    let done = at_once(edits.iter().map(|one| apply(cluster, one))).await;
     let failed = |(one, result): (&Edit, Result<(), OperationError>)| {
         Some((one.shop.clone(), result.err()?))
     };
     edits.iter().zip(done).filter_map(failed).collect()
+}
+
+/// What would be there if these Shops were stored: each Shop itself, and the objects that are made
+/// of it.
+///
+/// # Errors
+///
+/// If the API server refuses a Shop or does not answer.
+pub async fn plan_new(
+    cluster: &Cluster,
+    fleet: &Fleet,
+    shops: &[Value],
+) -> Result<Plan, OperationError> {
+    let objects = shops.iter().map(object).collect::<Result<Vec<_>, _>>()?;
+    let tried = at_once(
+        objects
+            .iter()
+            .map(|shop| cluster.put(shop, Mode::Dry, Conflicts::Refuse)),
+    );
+    let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
+    for (object, value) in objects.iter().zip(tried.await) {
+        let name = object.identity().name.clone();
+        let mut after: Shop = serde_json::from_value(value?)
+            .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
+        // Of a dry run, there is none.
+        after.status = None;
+        let change = Change {
+            object: identity(&name),
+            action: Action::Create,
+            seen: None,
+            desired: None,
+            fields: difference(&json!({}), &json!({ "spec": stored(&after)["spec"] })),
+            refused: None,
+        };
+        of_shops.push((name.clone(), change));
+        changed.insert(name, after);
+    }
+    let mut plan = plan(cluster, fleet, changed).await?;
+    for (name, change) in of_shops {
+        plan.shops.entry(name).or_default().insert(0, change);
+    }
+    Ok(plan)
 }
 
 async fn plan(

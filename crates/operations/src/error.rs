@@ -13,6 +13,9 @@ pub enum OperationError {
     /// A shop, or something of it, is not in the registry.
     #[error("{0}")]
     Missing(String),
+    /// The shop is in a state in which it cannot be done.
+    #[error("{0}")]
+    State(String),
     /// `longshore-watch` did not say it.
     #[error("{0}")]
     Watch(String),
@@ -31,6 +34,7 @@ impl OperationError {
         match self {
             Self::Argument(_) => Reason::Config,
             Self::Missing(_) => Reason::Registry,
+            Self::State(_) => Reason::ShopState,
             Self::Watch(_) => Reason::Watch,
             Self::Moved(_) => Reason::Moved,
             Self::Api(error) => error.reason(),

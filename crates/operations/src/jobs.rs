@@ -1,7 +1,13 @@
-//! Work that is done in a shop's namespace now: its caches are cleaned, its data is backed up. Each is
-//! a Job, which goes on whoever stops watching it.
+//! Work that is done in a shop's namespace now: its caches are cleaned, its cron runs, its data is
+//! backed up and put back. Each is a Job, which goes on whoever stops watching it.
 
-use crate::OperationError;
+mod cron;
+mod restore;
+
+pub use cron::run_cron;
+pub use restore::{Restore, list_backups, refusals, restore};
+
+use crate::{OperationError, create::object};
 use api::{Engine, Identity, Object, ShopClass, namespace};
 use client::{Cluster, Conflicts, Mode};
 use k8s_openapi::api::core::v1::Pod;
@@ -81,13 +87,13 @@ pub async fn clean_cache(
         ))
     })?;
     let name = made_up(CLEAN);
-    start(
-        cluster,
-        job(&cron, &namespace, &name, &command)?,
-        namespace,
-        name,
-    )
-    .await
+    let work = Work {
+        part: CLEAN,
+        name: &name,
+        command: &command,
+    };
+    let object = job(&cron, &namespace, &work)?;
+    start(cluster, object, namespace, name).await
 }
 
 /// Backs a shop up now, as its CronJob does at night.
@@ -97,15 +103,22 @@ pub async fn clean_cache(
 /// If the shop has no backups, or if the API server does not do it.
 pub async fn back_up(cluster: &Cluster, shop: &str) -> Result<Job, OperationError> {
     let namespace = namespace(shop);
-    let cron = identity("batch/v1", "CronJob", &namespace, BACKUP);
-    let cron = cluster.get(&cron).await?.ok_or_else(|| {
-        OperationError::Argument(format!(
-            "shop {shop} has no backups: CronJob {namespace}/{BACKUP} does not exist; its class has \
-             none, or its schedule is never"
-        ))
-    })?;
+    let cron = cluster.get(&backup_job(shop)).await?;
+    let cron = cron.ok_or_else(|| no_backups(shop, &namespace))?;
     let name = made_up(BACKUP);
     start(cluster, tonight(&cron, &namespace, &name)?, namespace, name).await
+}
+
+/// The CronJob that backs a shop up.
+pub(crate) fn backup_job(shop: &str) -> Identity {
+    identity("batch/v1", "CronJob", &namespace(shop), BACKUP)
+}
+
+fn no_backups(shop: &str, namespace: &str) -> OperationError {
+    OperationError::Argument(format!(
+        "shop {shop} has no backups: CronJob {namespace}/{BACKUP} does not exist; its class has \
+         none, or its schedule is never"
+    ))
 }
 
 /// The Job that a CronJob would make, as `kubectl create job --from` makes it.
@@ -132,12 +145,6 @@ async fn start(
     Ok(Job { namespace, name })
 }
 
-fn object(value: &Value) -> Result<Object, OperationError> {
-    let object = serde_json::from_value(value.clone());
-    let object = object.map_err(|error| OperationError::Argument(error.to_string()))?;
-    Ok(Object::dynamic(&object))
-}
-
 fn identity(
     api_version: &'static str,
     kind: &'static str,
@@ -158,20 +165,35 @@ fn command(engine: Engine, php: &str) -> Option<[String; 3]> {
         Engine::Magento2 => format!("exec php{php} bin/magento cache:clean"),
         Engine::Php => return None,
     };
-    Some([
+    Some(in_release(&program))
+}
+
+/// Runs a program in the directory of the release.
+fn in_release(program: &str) -> [String; 3] {
+    [
         "/bin/sh".to_owned(),
         "-euc".to_owned(),
         format!("cd \"$(cd /srv/shop/current && pwd -P)\"; {program}"),
-    ])
+    ]
 }
 
-/// A Job whose pod is as those of the Deployment `cron`, and runs `command`.
-fn job(
-    cron: &Value,
-    namespace: &str,
-    name: &str,
-    command: &[String],
-) -> Result<Object, OperationError> {
+/// What a Job does with a pod of cron.
+struct Work<'a> {
+    /// The part of the shop that its pod is.
+    part: &'a str,
+    /// The Job's name.
+    name: &'a str,
+    /// What it runs.
+    command: &'a [String],
+}
+
+/// A Job whose pod is as those of the Deployment `cron`, and does other work.
+fn job(cron: &Value, namespace: &str, work: &Work<'_>) -> Result<Object, OperationError> {
+    let Work {
+        part,
+        name,
+        command,
+    } = *work;
     let strange = || {
         OperationError::Argument(format!(
             "Deployment {namespace}/cron is not as longshore-scheduler makes it"
@@ -185,10 +207,10 @@ fn job(
         .pointer_mut("/spec/containers/0")
         .filter(|container| container.is_object())
         .ok_or_else(strange)?;
-    container["name"] = CLEAN.into();
+    container["name"] = part.into();
     container["command"] = json!(command);
     // It is no pod of the Deployment, and no one waits for it when it is asked to end.
-    template["metadata"]["labels"]["app.kubernetes.io/component"] = CLEAN.into();
+    template["metadata"]["labels"]["app.kubernetes.io/component"] = part.into();
     template["spec"]["restartPolicy"] = "Never".into();
     template["spec"]["terminationGracePeriodSeconds"] = 30.into();
     let spec = json!({ "backoffLimit": 0, "activeDeadlineSeconds": DEADLINE, "ttlSecondsAfterFinished": 3600, "template": template });
@@ -296,9 +318,12 @@ mod tests {
             "spec": { "restartPolicy": "Always", "initContainers": [{ "name": "pull" }], "containers": [{ "name": "cron", "image": "shop@sha256:1", "command": ["cron.sh"], "volumeMounts": [{ "name": "sources" }] }] },
         } } });
         let command = command(Engine::Magento2, "8.3").unwrap();
-        let job = job(&cron, "shop-acme", "clean-cache-1", &command)
-            .unwrap()
-            .value();
+        let work = Work {
+            part: CLEAN,
+            name: "clean-cache-1",
+            command: &command,
+        };
+        let job = job(&cron, "shop-acme", &work).unwrap().value();
         let template = &job["spec"]["template"];
         assert_eq!(
             template["metadata"]["labels"],
@@ -326,7 +351,7 @@ mod tests {
             "it is not the scheduler's to keep"
         );
         assert!(super::command(Engine::Php, "8.3").is_none());
-        assert!(super::job(&json!({}), "shop-acme", "j", &command).is_err());
+        assert!(super::job(&json!({}), "shop-acme", &work).is_err());
     }
 
     #[test]

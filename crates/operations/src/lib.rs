@@ -6,16 +6,22 @@
 //! | `rollout` | a rollout is started, paused, resumed, promoted and aborted |
 //! | `halt` | everything is halted, and goes on |
 //! | `history` | the record of both, in the status of rollouts |
+//! | `create`, `import` | new Shops are checked and stored: one of a few words, many of a list |
 //! | `change` | a Shop is changed, or moved to a release: first its plan, then the change |
-//! | `jobs` | a shop's caches are cleaned, its data is backed up |
-//! | `why` | what ails a shop's pods |
+//! | `jobs` | a shop's caches are cleaned, its cron runs, its data is backed up and put back |
+//! | `backups` | how the backups of a shop are |
+//! | `why` | what ails a shop's pods and its Secret |
 //! | `watch` | what `longshore-watch` knows of a shop |
 
+pub mod backups;
 pub mod change;
+pub mod create;
 mod error;
 pub mod halt;
 mod history;
+pub mod import;
 pub mod jobs;
+mod parallel;
 pub mod rollout;
 pub mod watch;
 pub mod why;

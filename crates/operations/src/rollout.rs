@@ -2,12 +2,14 @@
 
 use crate::{Done, OperationError, Who, history::note};
 use api::{
-    EvidencePolicy, Fleet, Phase, ResolvedRelease, Rollout, RolloutSpec, ShortDuration, Wave,
+    Download, EvidencePolicy, Fleet, Phase, ResolvedRelease, Rollout, RolloutSpec, Shop,
+    ShortDuration, Wave,
 };
 use client::{Cluster, longshore};
 use kube::api::{Api, PostParams};
 use plan::rollout::{PROMOTE, RESUMED};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The field manager of what people write here.
 const MANAGER: &str = "longshore-scheduler-cli";
@@ -69,6 +71,59 @@ pub fn wave(text: &str) -> Result<Wave, String> {
             soak,
         })
     }
+}
+
+/// Shops that would move to a release from the same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moving {
+    /// The sequence that they are assigned, if they are assigned any.
+    pub from: Option<i64>,
+    /// How many they are.
+    pub shops: usize,
+    /// What each of their pods downloads, if somebody noted it.
+    pub download: Option<Download>,
+}
+
+/// What a pod of the shop downloads for a release, if somebody noted it on the Release.
+#[must_use]
+pub fn download(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet) -> Option<Download> {
+    let status = shop.status.as_ref();
+    let assigned = status.and_then(|status| status.release.as_ref());
+    // Sequences of another channel are other releases.
+    let own = fleet.releases.get(&release.channel);
+    let running = assigned.and_then(|assigned| {
+        let mut own = own.into_iter().flat_map(BTreeMap::values);
+        own.find(|it| it.name == assigned.name)
+            .map(|it| it.sequence.get())
+    });
+    let downloads = release.downloads.as_ref()?;
+    Some(match (assigned, running) {
+        (Some(_), None) => Download::AtMost(downloads.fresh),
+        (_, running) => downloads.of(running),
+    })
+}
+
+/// Which shops of the release's channel would move, by what they are assigned now. `shops` are those
+/// that were named; all of them if that is empty.
+#[must_use]
+pub fn moving(shops: &[String], release: &ResolvedRelease, fleet: &Fleet) -> Vec<Moving> {
+    let channel = release.channel.as_str();
+    let mut moving: BTreeMap<Option<i64>, Moving> = BTreeMap::new();
+    for (name, shop) in &fleet.shops {
+        if shop.spec.channel != channel || !(shops.is_empty() || shops.contains(name)) {
+            continue;
+        }
+        let status = shop.status.as_ref();
+        let assigned = status.and_then(|status| status.release.as_ref());
+        let from = assigned.map(|assigned| assigned.sequence);
+        let one = moving.entry(from).or_insert_with(|| Moving {
+            from,
+            shops: 0,
+            download: download(shop, release, fleet),
+        });
+        one.shops += 1;
+    }
+    moving.into_values().collect()
 }
 
 /// What the classes of the channel's shops say of evidence: one that asks for it is enough.

@@ -328,6 +328,9 @@ reasons! {
     Moved "moved" TryAgain
         "The cluster is not as the plan saw it.",
         "look at a new plan, and apply that one";
+    ShopState "shop-state" TryAgain
+        "The shop is in a state in which this cannot be done.",
+        "do what the message says, and try again";
     Rollout "rollout" TryAgain
         "A rollout has not ended in time, and goes on.",
         "wait, or look at `longshore rollout status NAME`";

@@ -97,6 +97,15 @@ fn diff_names_the_changed_files_and_what_a_pod_downloads() {
         Value::Array(Vec::new())
     );
 
+    // Whoever plans a rollout in a cluster is told the same.
+    let resource = shop.longshore(["release", "resource"]).expect(0).stdout;
+    let resource: Value = serde_json::from_str(&resource).unwrap();
+    let note = &resource["metadata"]["annotations"]["longshore.dev/download-bytes"];
+    let note: Value = serde_json::from_str(note.as_str().unwrap()).unwrap();
+    let expected =
+        serde_json::json!({ "fresh": diff["downloadFresh"], "from": { "1": diff["download"] } });
+    assert_eq!(note, expected);
+
     // A pod reads the release object and the manifest besides.
     let manifest = text(&asked(&shop, &["release", "show"])["manifest"]);
     let besides = [

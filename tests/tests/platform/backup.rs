@@ -85,46 +85,18 @@ fn kubectl(shop: &Tenant<'_>, cluster: &Cluster, words: &[&str]) -> Outcome {
         .run()
 }
 
-/// Restores by a Job. Gives whether that ended well, and what it said.
-fn restore(platform: &Platform<'_>, shop: &Tenant<'_>, name: &str) -> (bool, String) {
-    // What the CronJob's pod is, with another program and an operator's key; its labels, as a
-    // pod without them reaches nobody.
-    let mut template = platform
+/// Restores as a person does. Gives whether that ended well, and what it said.
+fn restore(platform: &Platform<'_>, words: &[&str]) -> (bool, String) {
+    let binary = e2e::process::binary("longshore").display().to_string();
+    let outcome = platform
         .cluster
-        .get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]
-        ["template"]
-        .clone();
-    let pod = &mut template["spec"];
-    pod["containers"][0]["command"] = json!(["longshore-restore"]);
-    for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
-        if variable["valueFrom"].is_object() {
-            variable["valueFrom"]["secretKeyRef"]["name"] = "owner".into();
-        }
-    }
-    let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "namespace": shop.namespace },
-        "spec": { "backoffLimit": 0, "template": template } });
-    platform.apply(&job.to_string());
-    let ended = eventually("the end of a restore", LONG, || {
-        let status = platform
-            .cluster
-            .get(&["job", name, "--namespace", &shop.namespace])["status"]
-            .clone();
-        let ended = |kind: &str| {
-            status["conditions"].as_array().is_some_and(|all| {
-                all.iter()
-                    .any(|it| it["type"] == kind && it["status"] == "True")
-            })
-        };
-        if ended("Complete") {
-            Some(true)
-        } else {
-            ended("Failed").then_some(false)
-        }
-    });
-    (
-        ended,
-        kubectl(shop, platform.cluster, &["logs", &format!("job/{name}")]).stdout,
-    )
+        .program(&binary)
+        .args(["shop"])
+        .args(words)
+        .args(["--secret", "owner"])
+        .deadline(LONG)
+        .run();
+    (outcome.code() == Some(0), outcome.stdout + &outcome.stderr)
 }
 
 #[test]
@@ -206,23 +178,49 @@ fn a_backup_is_written_and_brings_the_data_back() {
     assert!(!object.contains(PASSWORD));
     pods_add_backups_and_read_releases(&platform, &shop);
 
-    database.ask("vault", "DROP TABLE orders");
+    database.ask(
+        "vault",
+        "DROP TABLE orders; CREATE TABLE later (id INT PRIMARY KEY)",
+    );
     fs::remove_file(media.join("a.jpg")).unwrap();
     shop.secret("owner", &json!({
         "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1,
     }));
-    let (ended, log) = restore(&platform, &shop, "restore");
+    let words = ["restore", "vault", "--confirm", "vault"];
+    let (ended, log) = restore(&platform, &words);
+    assert!(
+        !ended && log.contains("set its state to Maintenance first"),
+        "{log}"
+    );
+    let closed = r#"{"spec":{"state":"Maintenance"}}"#;
+    cluster.ask(&["patch", "shop", "vault", "--type=merge", "--patch", closed]);
+    // The scheduler takes it in, and cron ends.
+    let (ended, log) = eventually("a restore that begins", LONG, || {
+        let (ended, log) = restore(&platform, &words);
+        let early = [
+            "has not applied the state",
+            "still read or write its database",
+        ];
+        (!early.iter().any(|it| log.contains(it))).then_some((ended, log))
+    });
+    println!("{log}");
     assert!(
         !ended
             && log.contains("a.jpg is missing or not of 500 bytes")
             && log.contains("1 of 2 files"),
         "{log}"
     );
+    let left = "restore: table later is not in the backup, and stays as it is";
+    assert!(log.contains(left) && !log.contains("table orders"), "{log}");
     assert_eq!(
         database.ask("vault", "SELECT who FROM orders ORDER BY id"),
         "Ana\nGheorghiță\n"
     );
     fs::write(media.join("a.jpg"), "a.jpg".repeat(100)).unwrap();
-    let (ended, log) = restore(&platform, &shop, "again");
+    let (ended, log) = restore(&platform, &["backups", "vault"]);
+    assert!(ended, "{log}");
+    let newest = log.lines().last().unwrap().to_owned();
+    let (ended, log) = restore(&platform, &[&words[..], &["--backup", &newest]].concat());
     assert!(ended && log.contains("2 of 2 files"), "{log}");
+    println!("{log}");
 }

@@ -19,6 +19,7 @@ fn release(sequence: u64, migration: release::Migration) -> ResolvedRelease {
         manifest: release::Sha256::digest(b"m"),
         migration,
         envelope: String::new(),
+        downloads: None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! `import`: a list of shops, from wherever a company keeps it, as Shop resources.
 
 use super::{CommandError, show};
-use api::Shop;
+use operations::import::{self, Rows};
 use registry::{
-    Form, Rules,
+    Form,
     list::{self, Given},
     text,
 };
@@ -60,27 +60,7 @@ pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
     if shops.is_empty() {
         problems.push(format!("{}: has no shops", arguments.file.display()));
     }
-    let rules = Rules::new();
-    let mut seen = std::collections::BTreeMap::new();
-    let mut typed = Vec::new();
-    for (line, shop) in &shops {
-        let name = shop["metadata"]["name"].as_str().unwrap_or_default();
-        let label = format!("{}:{line}: {name}", arguments.file.display());
-        problems.extend(
-            rules
-                .problems("Shop", shop, None)
-                .into_iter()
-                .map(|problem| format!("{label}: {problem}")),
-        );
-        // One that cannot be read is among the problems.
-        typed.extend(
-            serde_json::from_value::<Shop>(rules.defaulted("Shop", shop)).map(|shop| (*line, shop)),
-        );
-        if let Some(first) = seen.insert(name.to_owned(), line) {
-            problems.push(format!("{label}: is in line {first} already"));
-        }
-    }
-    problems.extend(list::collisions(&typed, &arguments.file));
+    problems.extend(import::problems(&shops, &arguments.file));
     if !problems.is_empty() {
         return Err(CommandError::Import(problems));
     }
@@ -90,7 +70,7 @@ pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
     )
 }
 
-fn read(path: &Path, given: &Given<'_>) -> Result<Vec<(usize, serde_json::Value)>, CommandError> {
+fn read(path: &Path, given: &Given<'_>) -> Result<Rows, CommandError> {
     let structured = path.extension().is_some_and(|extension| {
         ["json", "yaml", "yml"]
             .iter()

@@ -16,7 +16,9 @@ Examples:
     --from-file database-password=password.txt --from-env database-user=DATABASE_USER \\
     --generate crypt-key
   longshore shop clean-cache acme
-  longshore shop backup acme")]
+  longshore shop cron acme
+  longshore shop backup acme
+  longshore shop restore acme --confirm acme --secret backup-reader")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -30,6 +32,12 @@ enum Verb {
     CleanCache(jobs::CleanCache),
     /// Back up a shop's database and the list of its media now
     Backup(jobs::Backup),
+    /// Run what is due of a shop's cron now, and show what it wrote
+    Cron(jobs::Cron),
+    /// List a shop's backups
+    Backups(jobs::Backups),
+    /// Put a backup back: overwrite the shop's database, which cannot be undone
+    Restore(jobs::Restore),
     /// Print the lines that make shops' users in Redis
     Acl(acl::Acl),
 }
@@ -39,6 +47,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         Verb::Create(create) => create::run(create),
         Verb::CleanCache(clean) => jobs::clean(clean),
         Verb::Backup(backup) => jobs::back_up(backup),
+        Verb::Cron(cron) => jobs::cron(cron),
+        Verb::Backups(backups) => jobs::backups(backups),
+        Verb::Restore(restore) => jobs::restore(restore),
         Verb::Acl(acl) => acl::run(acl),
     }
 }

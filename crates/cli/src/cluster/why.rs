@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
             Timestamp::now(),
         );
         answer.unreadable(&problems);
-        operations::why::pods(&cluster, &mut answer).await;
+        operations::why::complete(&cluster, &fleet, &mut answer).await;
         Ok(answer)
     })?;
     match arguments.output {

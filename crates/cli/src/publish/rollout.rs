@@ -6,6 +6,7 @@
 
 use super::rollout_error::RolloutError;
 use crate::{release_command::resource_of, remote::Found};
+use api::Downloads;
 use clap::Args;
 use std::{
     env,
@@ -38,7 +39,11 @@ impl RolloutArguments {
     /// # Errors
     ///
     /// If the process cannot be run, or fails.
-    pub(crate) fn run(&self, found: &Found) -> Result<(), RolloutError> {
+    pub(crate) fn run(
+        &self,
+        found: &Found,
+        downloads: Option<&Downloads>,
+    ) -> Result<(), RolloutError> {
         let why = self.why.clone().unwrap_or_else(|| {
             format!(
                 "sequence {} of {}",
@@ -58,7 +63,7 @@ impl RolloutArguments {
         if let Some(mut input) = child.stdin.take() {
             // One that ended before it read all says why by its exit code.
             input
-                .write_all(format!("{:#}\n", resource_of(found)).as_bytes())
+                .write_all(format!("{:#}\n", resource_of(found, downloads)).as_bytes())
                 .ok();
         }
         let status = child.wait().map_err(RolloutError::Start)?;

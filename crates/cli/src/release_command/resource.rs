@@ -3,11 +3,14 @@
 
 use crate::{
     CommandError,
-    remote::{ChannelArguments, Found},
+    diff::download,
+    remote::{ChannelArguments, Found, Remote},
     screen::write_out,
 };
+use api::{DOWNLOADS, Downloads};
 use release::{ChannelName, Sequence, Sha256};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Arguments of `release resource`.
 #[derive(Debug, clap::Args)]
@@ -30,23 +33,57 @@ pub(crate) struct Resource {
 pub(super) async fn run(arguments: Resource) -> Result<(), CommandError> {
     let remote = arguments.from.open().await?;
     let found = remote.release_or_head(arguments.sequence).await?;
-    write_out(format!("{:#}\n", resource(&found, arguments.name)).as_bytes())
+    let downloads = downloads(&remote, &found).await;
+    let resource = resource(&found, arguments.name, downloads.as_ref());
+    write_out(format!("{resource:#}\n").as_bytes())
+}
+
+/// Releases before it from which it is noted what a pod downloads: others are seldom left behind.
+const BEFORE: u64 = 5;
+
+/// What a pod downloads, if the manifests can be read: the release is good without.
+pub(crate) async fn downloads(remote: &Remote, found: &Found) -> Option<Downloads> {
+    let (new, _) = remote.manifest(&found.release).await.ok()?;
+    let mut downloads = Downloads {
+        fresh: download(&new, None),
+        from: BTreeMap::new(),
+    };
+    let sequence = found.release.sequence.get();
+    for before in sequence.saturating_sub(BEFORE)..sequence {
+        let Ok(before) = Sequence::try_from(before) else {
+            continue;
+        };
+        let Ok(Some(old)) = remote.release(before).await else {
+            continue;
+        };
+        if let Ok((old, _)) = remote.manifest(&old.release).await {
+            let bytes = download(&new, Some(&old));
+            downloads.from.insert(before.get(), bytes);
+        }
+    }
+    Some(downloads)
 }
 
 /// The object under its usual name, as the definitions of `longshore crd` have it; a test gives it
 /// to the scheduler.
-pub(crate) fn resource_of(found: &Found) -> Value {
-    resource(found, None)
+pub(crate) fn resource_of(found: &Found, downloads: Option<&Downloads>) -> Value {
+    resource(found, None, downloads)
 }
 
-fn resource(found: &Found, name: Option<String>) -> Value {
+fn resource(found: &Found, name: Option<String>, downloads: Option<&Downloads>) -> Value {
     let Found {
         envelope, release, ..
     } = found;
+    let name = name.unwrap_or_else(|| default_name(&release.channel, release.sequence));
+    let mut metadata = json!({ "name": name });
+    // Beside what is signed, which nobody may change.
+    if let Some(note) = downloads.and_then(|it| serde_json::to_string(it).ok()) {
+        metadata["annotations"] = json!({ DOWNLOADS: note });
+    }
     json!({
         "apiVersion": "longshore.dev/v1alpha1",
         "kind": "Release",
-        "metadata": { "name": name.unwrap_or_else(|| default_name(&release.channel, release.sequence)) },
+        "metadata": metadata,
         "spec": {
             "channel": release.channel.to_string(),
             "sequence": release.sequence,

@@ -1,6 +1,6 @@
 //! Domains as text: a host a line, and what is special about it.
 
-use super::text::lines;
+use super::sent::lines;
 use api::Domain;
 use std::fmt::Write as _;
 

@@ -1,66 +1,25 @@
 //! What is changed of many shops at once: fields that are empty stay as they are in each.
 
 use super::{
-    Field, Kind, STATES, field,
-    text::{Fields, Problems, lines, number, pairs},
+    Field, Kind, field,
+    sent::{Fields, Problems, lines, number, pairs},
 };
+use crate::text;
 use api::{ShopSpec, ShopState};
 
 /// The form: nothing changes until a person writes something.
 pub(crate) fn fields() -> Vec<Field> {
-    let mut states = vec![("", "As it is.")];
-    states.extend(STATES);
+    let mut states = vec![("", text::MANY_AS_IS)];
+    states.extend(text::STATES);
     vec![
-        field("state", "State", "", String::new(), Kind::One(states)),
-        field(
-            "min",
-            "Pods at least",
-            "Empty is as it is.",
-            String::new(),
-            Kind::Number,
-        ),
-        field(
-            "max",
-            "Pods at most",
-            "Empty is as it is.",
-            String::new(),
-            Kind::Number,
-        ),
-        field(
-            "enable",
-            "Enable modules",
-            "One a line. They are no longer disabled.",
-            String::new(),
-            Kind::Lines,
-        ),
-        field(
-            "disable",
-            "Disable modules",
-            "One a line. They are no longer enabled.",
-            String::new(),
-            Kind::Lines,
-        ),
-        field(
-            "forget",
-            "Modules as the release says",
-            "One a line: neither enabled nor disabled any more.",
-            String::new(),
-            Kind::Lines,
-        ),
-        field(
-            "values",
-            "Set configuration values",
-            "One a line, such as: default/web/cookie/cookie_lifetime = 7200.",
-            String::new(),
-            Kind::Lines,
-        ),
-        field(
-            "unset",
-            "Remove configuration values",
-            "One path a line.",
-            String::new(),
-            Kind::Lines,
-        ),
+        field("state", text::MANY_STATE, String::new(), Kind::One(states)),
+        field("min", text::MANY_MIN, String::new(), Kind::Number),
+        field("max", text::MANY_MAX, String::new(), Kind::Number),
+        field("enable", text::MANY_ENABLE, String::new(), Kind::Lines),
+        field("disable", text::MANY_DISABLE, String::new(), Kind::Lines),
+        field("forget", text::MANY_FORGET, String::new(), Kind::Lines),
+        field("values", text::MANY_VALUES, String::new(), Kind::Lines),
+        field("unset", text::MANY_UNSET, String::new(), Kind::Lines),
     ]
 }
 

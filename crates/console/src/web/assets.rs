@@ -1,6 +1,6 @@
 //! The stylesheet and the scripts, which are part of the binary.
 
-use crate::page::Failure;
+use crate::{page::Failure, text};
 use axum::{
     extract::Path,
     response::{IntoResponse as _, Response},
@@ -20,7 +20,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Failure>
         "console.js" => ("text/javascript", SCRIPT),
         "icon.svg" => ("image/svg+xml", ICON),
         "htmx.min.js" => ("text/javascript", HTMX),
-        _ => return Err(Failure::Missing(format!("There is no file {name}."))),
+        _ => return Err(Failure::Missing(text::none("file", &name))),
     };
     // Not for long: the next version of the console has the same names.
     let headers = [

@@ -6,6 +6,7 @@ use crate::{
     page::{Asked, Failure, Frame, done, encode},
     planned::Planned,
     rights::Right,
+    text,
 };
 use api::{Fleet, ShopSpec};
 use askama::Template;
@@ -46,7 +47,7 @@ struct Plan {
 }
 
 fn part(word: &str) -> Result<Part, Failure> {
-    Part::read(word).ok_or_else(|| Failure::Missing(format!("A shop has no {word} to change.")))
+    Part::read(word).ok_or_else(|| Failure::Missing(text::no_part(word)))
 }
 
 pub(super) async fn form(
@@ -89,7 +90,7 @@ pub(super) async fn send(
         shop: name,
     };
     let Some(shop) = fleet.shops.get(&step.shop) else {
-        return Err(Failure::Missing(format!("There is no shop {}.", step.shop)));
+        return Err(Failure::Missing(text::none("shop", &step.shop)));
     };
     let after = match step.part.spec(&shop.spec, &sent) {
         Ok(after) => after,
@@ -136,10 +137,7 @@ impl Step<'_> {
             "shop changed"
         );
         let said = Done {
-            said: format!(
-                "{} is changed; the scheduler applies it within seconds.",
-                self.shop
-            ),
+            said: text::changed(&self.shop),
             warnings: Vec::new(),
         };
         Ok(done(&format!("/shops/{}", encode(&self.shop)), &said))

@@ -4,7 +4,8 @@ use super::{Answer, Desk};
 use crate::{
     page::{Asked, Frame, Moment},
     registry::Known,
-    shops::{Health, problem},
+    shops::{Health, condition, problem, said},
+    text,
 };
 use askama::Template;
 use axum::extract::State;
@@ -27,13 +28,21 @@ struct Page {
     bad: Vec<(String, Health, String)>,
     bad_more: usize,
     certificates: Vec<Ends>,
+    /// Whether the scheduler says anything of certificates.
+    certified: bool,
+    backups: Vec<(String, String)>,
+    backups_more: usize,
+    /// Shops of whose backups the scheduler says something.
+    backed_up: usize,
     watched: Result<Vec<Watched>, String>,
 }
 
 struct Ends {
     shop: String,
     host: String,
-    end: Moment,
+    issuer: String,
+    /// It has none yet, or none any more, if this is missing.
+    end: Option<Moment>,
     problem: String,
 }
 
@@ -63,27 +72,29 @@ fn page(
     now: Timestamp,
 ) -> Page {
     let mut counts: BTreeMap<Health, usize> = BTreeMap::new();
-    let (mut bad, mut certificates) = (Vec::new(), Vec::new());
+    let (mut bad, mut certificates, mut backups) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut certified, mut backed_up) = (false, 0);
     for (name, shop) in &known.fleet.shops {
         let health = Health::of(shop);
         *counts.entry(health).or_default() += 1;
         if matches!(health, Health::Bad | Health::Warning) {
-            let why = problem(shop).unwrap_or_else(|| "it says no more".to_owned());
+            let why = problem(shop).unwrap_or_else(|| text::NO_MORE.to_owned());
             bad.push((name.clone(), health, why));
         }
         for certificate in shop.status.iter().flat_map(|status| &status.certificates) {
+            certified = true;
             let end = certificate.not_after.as_deref();
-            let Some(end) = end.and_then(|end| end.parse::<Timestamp>().ok()) else {
-                continue;
-            };
-            if end.duration_since(now) < SOON {
-                let problem = certificate.problem.clone().unwrap_or_default();
-                certificates.push((end, name.clone(), certificate.host.clone(), problem));
+            let end = end.and_then(|end| end.parse::<Timestamp>().ok());
+            let soon = end.is_none_or(|end| end.duration_since(now) < SOON);
+            if soon || certificate.problem.is_some() {
+                certificates.push((end, name, certificate));
             }
         }
+        backed_up += usize::from(condition(shop, "BackupFresh").is_some());
+        backups.extend(said(shop, "BackupFresh").map(|why| (name.clone(), why)));
     }
     bad.sort_by_key(|(_, health, _)| *health);
-    certificates.sort();
+    certificates.sort_by_key(|(end, name, _)| (*end, *name));
     Page {
         frame,
         counts: counts.into_iter().collect(),
@@ -93,13 +104,18 @@ fn page(
         certificates: certificates
             .into_iter()
             .take(SHOWN)
-            .map(|(end, shop, host, problem)| Ends {
-                shop,
-                host,
-                end: Moment::of(end),
-                problem,
+            .map(|(end, shop, certificate)| Ends {
+                shop: shop.clone(),
+                host: certificate.host.clone(),
+                issuer: certificate.issuer.clone().unwrap_or_default(),
+                end: end.map(Moment::of),
+                problem: certificate.problem.clone().unwrap_or_default(),
             })
             .collect(),
+        certified,
+        backups_more: backups.len().saturating_sub(SHOWN),
+        backups: backups.into_iter().take(SHOWN).collect(),
+        backed_up,
         watched,
     }
 }

@@ -4,6 +4,7 @@ use super::{Answer, Desk, Posted};
 use crate::{
     page::{Asked, Frame, done},
     rights::Right,
+    text,
 };
 use askama::Template;
 use axum::extract::State;
@@ -36,11 +37,11 @@ pub(super) async fn pull(
     let (said, warnings) = if sent.get("do") == "lift" {
         let warnings = halt::lift(cluster, namespace, &who.by).await?;
         info!(target: "audit", person = who.by, "halt lifted");
-        ("Rollouts go on.", warnings)
+        (text::GOES_ON, warnings)
     } else {
         let warnings = halt::halt(cluster, namespace, &who).await?;
         info!(target: "audit", person = who.by, why = who.why, "halted");
-        ("Everything is halted: no shop is moved.", warnings)
+        (text::HALTED, warnings)
     };
     // Not after the next look at it: the person looks now.
     let now = halt::get(&desk.own, namespace).await?;

@@ -1,7 +1,10 @@
 //! Work in a shop's namespace: it is started, and watched.
 
 use super::{Answer, Desk, Posted, shop::found};
-use crate::page::{Asked, Failure, Frame, done, encode};
+use crate::{
+    page::{Asked, Failure, Frame, done, encode},
+    text,
+};
 use api::namespace;
 use askama::Template;
 use axum::extract::{Path, State};
@@ -21,6 +24,8 @@ struct Page {
     runs: bool,
     failed: Option<String>,
     log: String,
+    /// Whether it overwrote the shop's data.
+    restores: bool,
 }
 
 pub(super) async fn start(
@@ -33,7 +38,7 @@ pub(super) async fn start(
         let known = desk.known(&asked)?;
         let class = &found(&known, &shop)?.spec.class;
         let class = known.fleet.classes.get(class).cloned();
-        class.ok_or_else(|| Failure::Missing(format!("The class of {shop} does not exist.")))?
+        class.ok_or_else(|| Failure::Missing(text::no_class(&shop)))?
     };
     let cluster = &asked.person.cluster;
     let (what, job) = match sent.get("do") {
@@ -41,14 +46,15 @@ pub(super) async fn start(
             "caches cleaned",
             jobs::clean_cache(cluster, &shop, &class).await?,
         ),
+        "cron" => ("cron run", jobs::run_cron(cluster, &shop, &class).await?),
         "backup" => ("backed up", jobs::back_up(cluster, &shop).await?),
         other => {
-            return Err(Failure::Missing(format!("Nobody can {other:?} a shop.")));
+            return Err(Failure::Missing(text::no_verb(other)));
         }
     };
     info!(target: "audit", person = asked.person.name, shop, job = job.name, what, "job started");
     let said = Done {
-        said: format!("Job {}/{} is started.", job.namespace, job.name),
+        said: text::started(&job.namespace, &job.name),
         warnings: Vec::new(),
     };
     let to = format!("/shops/{}/jobs/{}", encode(&shop), encode(&job.name));
@@ -69,6 +75,7 @@ pub(super) async fn show(
     let page = Page {
         frame: asked.frame(&desk.registry, &desk.guard).await,
         shop,
+        restores: job.name.starts_with("restore-"),
         job: job.name,
         runs: state == JobState::Runs,
         failed: match state {

@@ -7,6 +7,7 @@ use crate::{
     form::{Field, Kind, Problems, many},
     page::{Asked, Failure, Frame, done},
     planned::problems,
+    text,
 };
 use api::ShopSpec;
 use askama::Template;
@@ -73,7 +74,7 @@ pub(super) async fn send(
         .iter()
         .map(|(name, _)| fleet.shops.get(name).map(|shop| &shop.spec))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Failure::Missing("One of the shops is gone; choose again.".to_owned()))?;
+        .ok_or_else(|| Failure::Missing(text::ONE_IS_GONE.to_owned()))?;
     let after: Result<Vec<_>, _> = before.iter().map(|spec| many::spec(spec, &sent)).collect();
     let after = match after {
         Ok(after) => after,
@@ -142,11 +143,7 @@ async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
         );
     }
     let said = Done {
-        said: format!(
-            "{} of {} shops are changed; the scheduler applies it.",
-            edits.len() - failed.len(),
-            edits.len()
-        ),
+        said: text::changed_of(edits.len() - failed.len(), edits.len()),
         warnings: failed
             .iter()
             .map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error)))

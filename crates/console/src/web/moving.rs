@@ -1,13 +1,11 @@
 //! A shop moves to another release: first the plan, then the rollout that moves it.
 
-use super::{
-    Answer, Desk, Posted,
-    shop::{found, migration},
-};
+use super::{Answer, Desk, Posted, shop::found};
 use crate::{
     page::{Asked, Failure, Frame, done, encode},
     planned::Planned,
     rights::Right,
+    text,
 };
 use api::{ShortDuration, Started, Wave, WindowPolicy, closed};
 use askama::Template;
@@ -29,6 +27,8 @@ struct Page {
     release: String,
     sequence: u64,
     migration: &'static str,
+    /// What each pod downloads.
+    download: Option<String>,
     planned: Planned,
     /// Why it would wait.
     waits: Vec<String>,
@@ -49,25 +49,27 @@ pub(super) async fn plan(
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::StartRollout, None).await;
-    let (fleet, wanted, closed, mut waits) = {
+    let (fleet, wanted, download, closed, mut waits) = {
         let known = desk.known(&asked)?;
         let shop = found(&known, &name)?;
         let wanted = known.release(&release).cloned();
         let wanted = wanted.filter(|wanted| wanted.channel.as_str() == shop.spec.channel);
         let Some(wanted) = wanted else {
-            return Err(Failure::Missing(format!(
-                "There is no Release {release} of the channel {}.",
-                shop.spec.channel
+            return Err(Failure::Missing(text::no_release_of(
+                &release,
+                &shop.spec.channel,
             )));
         };
         let class = known.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
         let window = shop.spec.window.as_ref();
         let closed = closed(window, freezes, WindowPolicy::Respect, Timestamp::now());
+        let download = rollout::download(shop, &wanted, &known.fleet);
         let halt = known.halt.as_ref().map(operations::halt::Halt::line);
         (
             known.fleet.clone(),
             wanted,
+            download.map(|it| it.to_string()),
             closed,
             halt.into_iter().collect::<Vec<_>>(),
         )
@@ -78,7 +80,8 @@ pub(super) async fn plan(
         shop: name,
         release,
         sequence: wanted.sequence.get(),
-        migration: migration(wanted.migration),
+        migration: text::migration(wanted.migration),
+        download,
         planned: Planned::of(&plan),
         closed: closed.is_some(),
         waits: {
@@ -117,7 +120,7 @@ pub(super) async fn start(
         found(&known, &name)?;
         let wanted = known
             .release(&release)
-            .ok_or_else(|| Failure::Missing(format!("There is no Release {release}.")))?;
+            .ok_or_else(|| Failure::Missing(text::none("Release", &release)))?;
         spec.evidence = rollout::evidence_of_classes(wanted, &known.fleet);
         rollout::check(&spec, wanted, &known.fleet)?;
         free(&format!("{release}-{name}"), |name| known.is_taken(name))
@@ -125,7 +128,7 @@ pub(super) async fn start(
     rollout::create(&asked.person.cluster, &rollout, spec).await?;
     info!(target: "audit", person = who.by, why = who.why, shop = name, release, rollout, "rollout started");
     let said = Done {
-        said: format!("{name} moves to {release}."),
+        said: text::moves(&name, &release),
         warnings: Vec::new(),
     };
     Ok(done(&format!("/rollouts/{}", encode(&rollout)), &said))

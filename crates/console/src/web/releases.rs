@@ -1,10 +1,11 @@
 //! Releases, by channel.
 
-use super::{Answer, Desk, shop::migration};
+use super::{Answer, Desk};
 use crate::{
     page::{Asked, Frame, Moment},
     registry::Known,
     rights::Right,
+    text,
 };
 use askama::Template;
 use axum::extract::{Query, State};
@@ -94,7 +95,7 @@ fn page(frame: Frame, q: String, known: &Known, may_start: bool) -> Page {
                     name: release.name.clone(),
                     sequence: release.sequence.get(),
                     stored: known.stored.get(&release.name).copied().map(Moment::of),
-                    migration: migration(release.migration),
+                    migration: text::migration(release.migration),
                     shops: running
                         .get(release.name.as_str())
                         .copied()

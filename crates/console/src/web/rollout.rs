@@ -4,14 +4,12 @@ mod start;
 
 pub(super) use start::{new, start};
 
-use super::{
-    Answer, Desk, Posted,
-    shop::{migration, phase},
-};
+use super::{Answer, Desk, Posted, shop::phase};
 use crate::{
     page::{Asked, Failure, Frame, Moment, done, encode},
     registry::Known,
     rights::Right,
+    text,
 };
 use api::{Phase, Rollout, RolloutSpec, RolloutStatus};
 use askama::Template;
@@ -134,8 +132,7 @@ pub(super) async fn show(
     let page = {
         let known = desk.known(&asked)?;
         let rollout = known.fleet.rollouts.get(&name);
-        let rollout =
-            rollout.ok_or_else(|| Failure::Missing(format!("There is no rollout {name}.")))?;
+        let rollout = rollout.ok_or_else(|| Failure::Missing(text::none("rollout", &name)))?;
         page(frame, &name, rollout, &known, may)
     };
     Ok(asked.answer(&page))
@@ -158,7 +155,7 @@ fn page(frame: Frame, name: &str, rollout: &Rollout, known: &Known, may: bool) -
         migration: known
             .release(&rollout.spec.release)
             .map_or("is not in the cluster", |release| {
-                migration(release.migration)
+                text::migration(release.migration)
             }),
         waves: waves(&rollout.spec, &status, phase),
         acts: acts.collect(),
@@ -207,27 +204,26 @@ fn waves(spec: &RolloutSpec, status: &RolloutStatus, phase: Phase) -> Vec<WaveRo
 
 const PAUSE: Offer = Offer {
     word: "pause",
-    label: "Pause",
-    means: "No further shop moves.",
+    label: text::PAUSE.label,
+    means: text::PAUSE.help,
     danger: false,
 };
 const RESUME: Offer = Offer {
     word: "resume",
-    label: "Resume",
-    means: "It goes on, and tries again what failed.",
+    label: text::RESUME.label,
+    means: text::RESUME.help,
     danger: false,
 };
 const PROMOTE: Offer = Offer {
     word: "promote",
-    label: "Promote",
-    means: "The wave is watched no longer; the next one begins.",
+    label: text::PROMOTE.label,
+    means: text::PROMOTE.help,
     danger: false,
 };
 const ABORT: Offer = Offer {
     word: "abort",
-    label: "Go back",
-    means: "All its shops go back to the release before, but for those whose database a breaking \
-            release changed.",
+    label: text::ABORT.label,
+    means: text::ABORT.help,
     danger: true,
 };
 
@@ -260,7 +256,7 @@ pub(super) async fn say(
         "promote" => Verb::Promote,
         "abort" => Verb::Abort,
         other => {
-            return Err(Failure::Missing(format!("Nobody can {other:?} a rollout.")));
+            return Err(Failure::Missing(text::no_word(other)));
         }
     };
     let who = asked.person.who(sent.get("why"));

@@ -6,12 +6,14 @@ use crate::{
     page::{Asked, Failure, Frame, Moment},
     registry::Known,
     rights::Right,
-    shops::Health,
+    shops::{Health, said},
+    text,
 };
-use api::{DomainCertificate, Phase, Rollout, Shop};
+use api::{DomainCertificate, Fleet, Phase, Rollout, Shop};
 use askama::Template;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
+use operations::backups;
 use plan::{
     rollout::over,
     why::{self, Answer as Why},
@@ -31,7 +33,10 @@ struct Page {
     why: Why,
     pods: String,
     spec: api::ShopSpec,
-    backups: String,
+    schedule: &'static str,
+    backups: Result<Backups, String>,
+    /// What the scheduler says of them, if they are not as they should be.
+    late: Option<String>,
     domains: Vec<DomainRow>,
     assigned: Option<Assigned>,
     releases: Vec<ReleaseRow>,
@@ -39,6 +44,7 @@ struct Page {
     back: Option<Back>,
     may_change: bool,
     may_move: bool,
+    may_work: bool,
     parts: [Part; 6],
 }
 
@@ -48,6 +54,17 @@ struct DomainRow {
     issuer: String,
     end: Option<Moment>,
     problem: Option<String>,
+    /// Why nothing is known.
+    unknown: Option<&'static str>,
+}
+
+/// How the backups are.
+struct Backups {
+    /// When the last one ended, and how long ago that is.
+    last: Option<(Moment, String)>,
+    failed: Option<Moment>,
+    runs: bool,
+    suspended: bool,
 }
 
 struct Assigned {
@@ -88,14 +105,47 @@ pub(super) async fn show(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_change = asked.person.may(Right::ChangeShop, Some(&name)).await;
     let may_move = asked.person.may(Right::StartRollout, None).await;
-    let mut page = {
+    let may_work = asked.person.may(Right::StartJobs, Some(&name)).await;
+    let (mut page, fleet) = {
         let known = desk.known(&asked)?;
         let shop = found(&known, &name)?;
-        page(frame, &name, shop, &known)
+        let page = page(frame, &name, shop, &known);
+        (page, one(&known.fleet, &name, shop))
     };
-    (page.may_change, page.may_move) = (may_change, may_move);
-    operations::why::pods(&asked.person.cluster, &mut page.why).await;
+    (page.may_change, page.may_move, page.may_work) = (may_change, may_move, may_work);
+    let cluster = &asked.person.cluster;
+    let known = backups::backups(cluster, &name).await;
+    operations::why::complete(cluster, &fleet, &mut page.why).await;
+    page.backups = match known {
+        Ok(Some(known)) => Ok(backups(&known, Timestamp::now())),
+        Ok(None) => Err(text::NO_BACKUPS.to_owned()),
+        Err(error) => Err(runtime::Chain(&error).to_string()),
+    };
     Ok(asked.answer(&page))
+}
+
+/// A fleet of this shop and its class.
+fn one(fleet: &Fleet, name: &str, shop: &Shop) -> Fleet {
+    let class = &shop.spec.class;
+    let known = fleet.classes.get(class);
+    Fleet {
+        shops: [(name.to_owned(), shop.clone())].into(),
+        classes: known
+            .map(|it| (class.clone(), it.clone()))
+            .into_iter()
+            .collect(),
+        ..Fleet::default()
+    }
+}
+
+fn backups(known: &backups::Backups, now: Timestamp) -> Backups {
+    let ago = |at: Timestamp| text::days(now.duration_since(at).as_hours());
+    Backups {
+        last: known.last.map(|at| (Moment::of(at), ago(at))),
+        failed: known.failed.map(Moment::of),
+        runs: known.runs,
+        suspended: known.suspended,
+    }
 }
 
 /// The Shop of this name.
@@ -105,7 +155,7 @@ pub(super) async fn show(
 /// If there is none.
 pub(super) fn found<'a>(known: &'a Known, name: &str) -> Result<&'a Shop, Failure> {
     let shop = known.fleet.shops.get(name);
-    shop.ok_or_else(|| Failure::Missing(format!("There is no shop {name}.")))
+    shop.ok_or_else(|| Failure::Missing(text::none("shop", name)))
 }
 
 fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
@@ -128,16 +178,20 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         why,
         pods: status
             .and_then(|status| status.pods.clone())
-            .unwrap_or_else(|| "not known".to_owned()),
+            .unwrap_or_else(|| text::NOT_KNOWN.to_owned()),
         domains: domains(shop),
         releases: releases(shop, known, assigned.as_ref()),
         rollouts: rollouts(name, known),
         back: back(name, shop, known),
         assigned,
-        backups: format!("{:?}", shop.spec.backup.schedule).to_lowercase(),
+        schedule: text::schedule(shop.spec.backup.schedule),
+        // It is asked for then.
+        backups: Err(String::new()),
+        late: said(shop, "BackupFresh"),
         spec: shop.spec.clone(),
         may_change: false,
         may_move: false,
+        may_work: false,
         parts: Part::ALL,
     }
 }
@@ -153,13 +207,13 @@ fn domains(shop: &Shop) -> Vec<DomainRow> {
         let certificate = certificates.get(domain.host.as_str());
         let mut what = Vec::new();
         if domain.primary {
-            what.push("primary".to_owned());
+            what.push(text::PRIMARY.to_owned());
         }
         if let Some(to) = &domain.redirect_to {
-            what.push(format!("redirects to {to}"));
+            what.push(text::redirects(to));
         }
         if let Some(code) = &domain.store_code {
-            what.push(format!("store {code}"));
+            what.push(text::store(code));
         }
         DomainRow {
             host: domain.host.clone(),
@@ -171,21 +225,10 @@ fn domains(shop: &Shop) -> Vec<DomainRow> {
                 .and_then(|it| it.not_after.as_deref())
                 .map(Moment::read),
             problem: certificate.and_then(|it| it.problem.clone()),
+            unknown: certificate.is_none().then_some(text::NO_CERTIFICATE),
         }
     };
     shop.spec.domains.iter().map(row).collect()
-}
-
-/// What a release does to the database, for people.
-pub(super) const fn migration(migration: Migration) -> &'static str {
-    match migration {
-        Migration::None => "leaves the database as it is",
-        Migration::Additive => "changes the database; the release before can still run",
-        Migration::Breaking => {
-            "changes the database so that the release before cannot run: visitors get a \
-             maintenance page meanwhile, and there is no way back"
-        }
-    }
 }
 
 fn releases(shop: &Shop, known: &Known, assigned: Option<&Assigned>) -> Vec<ReleaseRow> {
@@ -201,7 +244,7 @@ fn releases(shop: &Shop, known: &Known, assigned: Option<&Assigned>) -> Vec<Rele
                 name: release.name.clone(),
                 sequence: release.sequence.get(),
                 stored: known.stored.get(&release.name).copied().map(Moment::of),
-                migration: migration(release.migration),
+                migration: text::migration(release.migration),
                 newer: assigned.is_none_or(|assigned| sequence > assigned.sequence),
                 current: assigned.is_some_and(|assigned| sequence == assigned.sequence),
             }

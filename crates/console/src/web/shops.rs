@@ -21,6 +21,7 @@ struct Page {
     channels: Vec<String>,
     may_start: bool,
     may_change: bool,
+    may_create: bool,
     /// What the table shows, for the stream of changes.
     live: String,
     links: Links,
@@ -70,6 +71,7 @@ pub(super) async fn list(
     };
     page.may_start = may_start;
     page.may_change = asked.person.may(Right::ChangeShop, None).await;
+    page.may_create = asked.person.may(Right::CreateShop, None).await;
     // Whoever has some shops may change these, and not any.
     if let (false, Some(row)) = (page.may_change || asked.view.is_all(), page.rows.shown.first()) {
         let right = Right::ChangeShop;
@@ -97,5 +99,6 @@ fn page(frame: Frame, question: Question, known: &Known) -> Page {
         question,
         may_start: false,
         may_change: false,
+        may_create: false,
     }
 }

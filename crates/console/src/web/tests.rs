@@ -2,6 +2,8 @@
 
 mod baseline;
 mod cloud;
+mod jobs;
+mod new;
 
 use super::*;
 use crate::{
@@ -135,8 +137,19 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
         may(), // halt
         may(), // start rollouts
         may(), // change any shop
+        may(), // make shops
         may(), // change acme
+        may(), // start Jobs of acme
+        expect("GET /apis/batch/v1/namespaces/shop-acme/cronjobs/backup").refuses(
+            403,
+            "Forbidden",
+            "cronjobs <script>",
+        ),
         expect("GET /api/v1/namespaces/shop-acme/pods").answers(none),
+        expect("GET /apis/batch/v1/namespaces/shop-acme/cronjobs/backup").answers(json!({
+            "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {},
+            "status": { "lastSuccessfulTime": "2026-12-01T02:10:00Z" },
+        })),
         may(), // steer r
         away(""),
         may(), // lift
@@ -145,9 +158,12 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
     let pages = [
         ("/shops", "1 of 1 shop"),
         ("/shops/acme", "not served; pods: 1/2"),
+        ("/shops/acme/restore", "Not now: shop acme is Active"),
         ("/shops/acme/edit/config", "a/b = &#60;script&#62;alert(1)"),
         ("/shops/acme/edit/domains", "acme.example primary"),
         ("/many?shop=acme", "Change 1 shops"),
+        ("/new", "<option value=\"php\">php</option>"),
+        ("/import", "type=\"file\""),
         ("/releases", "No Release is in the cluster"),
         ("/rollouts", "shops-acme-3"),
         ("/rollouts/r", "1 of 4 shops run it"),

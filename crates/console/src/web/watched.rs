@@ -5,6 +5,7 @@ use super::{Answer, Desk, Posted, shop::found};
 use crate::{
     page::{Asked, Failure, Frame, Moment, done, encode},
     rights::Right,
+    text,
 };
 use askama::Template;
 use axum::extract::{Path, State};
@@ -213,7 +214,7 @@ pub(super) async fn judge(
     found(&*desk.known(&asked)?, &shop)?;
     let fingerprint: Fingerprint = fingerprint
         .parse()
-        .map_err(|_| Failure::Missing(format!("{fingerprint:?} is no fingerprint.")))?;
+        .map_err(|_| Failure::Missing(text::no_fingerprint(&fingerprint)))?;
     let state = match sent.get("do") {
         "resolve" => GroupState::Resolved,
         "ignore" => GroupState::Ignored,
@@ -226,7 +227,7 @@ pub(super) async fn judge(
     let state = group.state.word();
     info!(target: "audit", person = asked.person.name, shop, error = %fingerprint, state, "error judged");
     let said = Done {
-        said: format!("{fingerprint} is {state} now."),
+        said: text::judged(&fingerprint, state),
         warnings: Vec::new(),
     };
     Ok(done(&format!("/shops/{}/watched", encode(&shop)), &said))

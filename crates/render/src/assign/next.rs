@@ -141,6 +141,7 @@ mod tests {
             manifest: release::Sha256::digest(&sequence.to_be_bytes()),
             migration,
             envelope: String::new(),
+            downloads: None,
         }
     }
 

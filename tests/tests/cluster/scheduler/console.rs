@@ -3,6 +3,7 @@
 
 mod browser;
 mod login;
+mod work;
 
 use super::{LONG, Scheduler, release, shops};
 use browser::Browser;
@@ -89,6 +90,13 @@ impl<'a> Console<'a> {
         }
     }
 
+    /// Opens a page again until it says this.
+    #[track_caller]
+    fn sees_at(&mut self, path: &str, text: &str) {
+        path.clone_into(&mut self.browser.path);
+        self.sees(text);
+    }
+
     /// Loads the page again until it says this.
     #[track_caller]
     fn sees(&mut self, text: &str) {
@@ -115,6 +123,8 @@ fn a_shop_is_updated_and_taken_back(console: &mut Console<'_>, cluster: &Cluster
         "{}",
         browser.page
     );
+    let download = "leaves the database as it is. Each pod downloads 5.4 MB.";
+    assert!(browser.page.contains(download), "{}", browser.page);
     browser.submit("Start", &[("why", "new checkout")]);
     assert_eq!((browser.clicks, browser.code), (2, 200), "{}", browser.page);
     assert_eq!(browser.path, "/rollouts/shops-acme-43-c000");
@@ -191,7 +201,9 @@ fn many_are_rolled_out_together(console: &mut Console<'_>, cluster: &Cluster) {
     assert!(browser.page.contains("10 of 60 shops"), "{}", browser.page);
     browser.visit("/rollouts/new?shop=c010&shop=c011");
     assert!(
-        browser.page.contains("2 shops move: 2 from release 42."),
+        browser
+            .page
+            .contains("2 shops move: 2 from release 42 (each pod downloads 5.4 MB)."),
         "{}",
         browser.page
     );
@@ -242,9 +254,21 @@ fn a_viewer_looks_on(scheduler: &Scheduler<'_>, cluster: &Cluster) {
     let browser = &mut console.browser;
     browser.visit("/shops/c003");
     assert_eq!(browser.code, 200);
-    for text in ["Update to 43", "Scale and campaigns", "Modules"] {
+    for text in [
+        "Update to 43",
+        "Scale and campaigns",
+        "Modules",
+        "Back up now",
+        "Restore",
+        "Run cron now",
+    ] {
         assert!(!browser.offers(text), "{text}: {}", browser.page);
     }
+    browser.visit("/shops");
+    assert!(!browser.offers("New shop"), "{}", browser.page);
+    browser.visit("/new");
+    assert!(browser.page.contains("You may not make shops."));
+    assert!(!browser.offers("Show the plan"), "{}", browser.page);
     browser.visit("/halt");
     assert!(!browser.offers("Halt everything"), "{}", browser.page);
     assert!(browser.page.contains("You may not halt the cluster."));
@@ -297,6 +321,9 @@ fn logged(log: &str) -> BTreeSet<String> {
 fn named(line: Value) -> String {
     let field = |name: &str| line[name].as_str().map(str::to_owned);
     let message = field("message").unwrap();
+    if let Some(job) = field("job") {
+        return format!("jobs/{job}");
+    }
     match (field("rollout"), field("shop")) {
         (Some(rollout), _) => format!("rollouts/{rollout}"),
         (None, Some(shop)) => format!("shops/{shop}"),
@@ -311,12 +338,14 @@ fn a_person_updates_changes_halts_and_goes_back_in_a_browser() {
     let scheduler = Scheduler::install(&cluster);
     scheduler.apply(&shops("c", SHOPS));
     scheduler.apply(PEOPLE);
+    work::classes(&scheduler);
     let running = scheduler.start();
     scheduler.converged(SHOPS);
     eventually("shops run the release of the example", LONG, || {
         (told(&cluster, "c059") == 42).then_some(())
     });
     scheduler.apply(&release(43, "none"));
+    work::a_download_is_told(&scheduler, &cluster);
 
     let mut console = Console::start(&scheduler, "manager");
     assert!(console.browser.page.contains("60 of 60 shops, page 1 of 2"));
@@ -324,6 +353,10 @@ fn a_person_updates_changes_halts_and_goes_back_in_a_browser() {
     a_shop_is_updated_and_taken_back(&mut console, &cluster);
     a_shop_is_changed(&mut console, &cluster);
     many_are_rolled_out_together(&mut console, &cluster);
+    work::a_shop_is_made(&mut console, &cluster);
+    work::a_list_is_imported(&mut console, &cluster);
+    work::a_backup_is_put_back(&mut console, &cluster);
+    work::cron_runs_now(&scheduler, &mut console, &cluster);
     everything_is_halted(&mut console, &cluster);
     a_viewer_looks_on(&scheduler, &cluster);
 
@@ -383,7 +416,7 @@ fn a_browser_shows_each_page_as_a_person_wants_it() {
 }
 
 /// Pages that are looked at.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 17] = [
     "/shops",
     "/shops?q=nobody",
     "/shops/c007",
@@ -391,6 +424,10 @@ const PAGES: [&str; 13] = [
     "/shops/c008/move?release=shops-acme-43",
     "/shops/c007/edit/state",
     "/shops/c007/edit/domains",
+    "/shops/c007/restore",
+    "/new",
+    "/import",
+    "/fleet",
     "/releases",
     "/rollouts",
     "/rollouts/shown",

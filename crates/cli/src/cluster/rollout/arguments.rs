@@ -15,6 +15,8 @@ Examples:
     --why 'new checkout'
   longshore release resource … | longshore rollout start - --why 'spring prices' --wait
       what `longshore publish --rollout` does
+  longshore rollout start shops-acme-43 --dry-run
+      which shops would move, and what each of their pods would download
   longshore rollout status
   longshore rollout promote shops-acme-43     end the soak of the wave that is watched
   longshore rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed
@@ -112,6 +114,9 @@ pub(super) struct Start {
     /// An urgent release: do not wait for windows, and ignore freezes
     #[arg(long)]
     pub(super) ignore_windows: bool,
+    /// Say which shops would move and what their pods would download, and start nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub(super) dry_run: bool,
     /// Wait until it has ended, and fail if it does not end well or a shop failed
     #[arg(long)]
     pub(super) wait: bool,

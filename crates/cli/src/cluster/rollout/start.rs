@@ -14,8 +14,12 @@ use api::{
     WindowPolicy,
 };
 use client::{Conflicts, Mode};
-use operations::{Who, rollout};
+use operations::{
+    Who,
+    rollout::{self, Moving},
+};
 use plan::counted;
+use release::Migration;
 use std::{collections::BTreeMap, path::Path};
 
 /// The Release of standard input, and the object that it is stored as.
@@ -68,6 +72,33 @@ fn spec(start: &Start, who: Who, release: &ResolvedRelease, fleet: &Fleet) -> Ro
     spec
 }
 
+/// What would happen, a line for each release that shops come from.
+fn planned(release: &ResolvedRelease, moving: &[Moving]) -> String {
+    let what = match release.migration {
+        Migration::None => "leaves the database as it is",
+        Migration::Additive => "changes the database; the release before can still run",
+        Migration::Breaking => "changes the database so that the release before cannot run",
+    };
+    let mut text = format!(
+        "sequence {} of {} {what}\n",
+        release.sequence, release.channel
+    );
+    for Moving {
+        from,
+        shops,
+        download,
+    } in moving
+    {
+        let from = from.map_or_else(|| "no release".to_owned(), |it| format!("sequence {it}"));
+        let download = download.map_or_else(
+            || "what a pod downloads is not noted on the Release".to_owned(),
+            |download| format!("each pod downloads {download}"),
+        );
+        text += &format!("{} from {from}: {download}\n", counted(*shops, "shop"));
+    }
+    text
+}
+
 pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
     let given = if start.release == "-" {
         Some(given()?)
@@ -95,14 +126,13 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
             known.join(", ")
         )));
     };
-    let shops = fleet
-        .shops
-        .values()
-        .filter(|shop| shop.spec.channel == release.channel.as_str())
-        .count();
     let who = Who::asks(&cluster, start.by.as_deref(), &start.why).await?;
     let spec = spec(start, who, release, &fleet);
     rollout::check(&spec, release, &fleet)?;
+    let moving = rollout::moving(&spec.shops, release, &fleet);
+    if start.dry_run {
+        return show(&planned(release, &moving));
+    }
     let name = start.name.clone().unwrap_or_else(|| release.name.clone());
     // Whoever was cut off while waiting comes again with the same Release.
     let again = given.is_some()
@@ -124,7 +154,7 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
     };
     show(&format!(
         "rollout {name} {verb}: {} to sequence {} of {}\n",
-        counted(shops, "shop"),
+        counted(moving.iter().map(|it| it.shops).sum(), "shop"),
         release.sequence,
         release.channel
     ))?;

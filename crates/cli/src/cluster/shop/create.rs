@@ -5,12 +5,12 @@ mod draft;
 
 pub(super) use arguments::Create;
 
-use super::secret::Found;
 use crate::cluster::{
     CommandError,
     connection::{registry, wait},
 };
-use draft::{Draft, look};
+use draft::Draft;
+use operations::create::{Found, look};
 
 pub(super) fn run(create: &Create) -> Result<(), CommandError> {
     if !create.registry.is_empty() {
@@ -20,7 +20,7 @@ pub(super) fn run(create: &Create) -> Result<(), CommandError> {
     wait(async {
         let cluster = create.connection.open().await?;
         let fleet = registry(&cluster).await?.fleet;
-        let found = look(&cluster, &create.namespace(), &create.secret()).await?;
+        let found = look(&cluster, &create.name, &create.wanted().secret()).await?;
         let draft = Draft::new(create, &fleet, &found)?;
         if create.dry_run {
             draft.print(create)

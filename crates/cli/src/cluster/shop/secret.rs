@@ -1,9 +1,7 @@
-//! The Secret of a new shop: which keys it has to have, where their values come from, and what is
-//! there already.
+//! The Secret of a new shop: where the values of its keys come from, and which are missing.
 
 use crate::cluster::CommandError;
-use api::{Engine, Shop, ShopClass};
-use render::redis::separate;
+use operations::create::Found;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -47,17 +45,6 @@ fn pair(text: &str) -> Result<(String, String), String> {
             "{key:?} is no key of a Secret, or its place is empty"
         ))
     }
-}
-
-/// What is known of the Secret in the cluster.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It has these keys.
-    Keys(BTreeSet<String>),
-    /// There is none.
-    Nothing,
-    /// This user may not look.
-    Unknown,
 }
 
 impl Given {
@@ -110,26 +97,6 @@ impl Given {
             None => Ok(values),
         }
     }
-}
-
-/// The keys that the shop cannot do without.
-pub(super) fn required(shop: &Shop, class: &ShopClass) -> Vec<&'static str> {
-    let database: &[_] = if shop.spec.services.database.is_some() {
-        &["database-user", "database-password"]
-    } else {
-        &[]
-    };
-    let crypt: &[_] = if class.spec.engine == Engine::Php {
-        &[]
-    } else {
-        &["crypt-key"]
-    };
-    let cache: &[_] = if separate(shop, class).is_some() {
-        &["cache-password"]
-    } else {
-        &[]
-    };
-    [database, crypt, cache].concat()
 }
 
 /// What speaks against writing the given keys to what was found.

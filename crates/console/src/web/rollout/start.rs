@@ -1,11 +1,12 @@
 //! A rollout of many shops is started.
 
-use super::super::{Answer, Desk, Posted, moving::free, shop::migration};
+use super::super::{Answer, Desk, Posted, moving::free};
 use crate::{
     form::Sent,
     page::{Asked, Failure, Frame, done, encode},
     registry::Known,
     rights::Right,
+    text,
 };
 use api::{EvidencePolicy, OnFailure, ResolvedRelease, RolloutSpec, Started, Wave, WindowPolicy};
 use askama::Template;
@@ -23,8 +24,8 @@ struct Page {
     others: Vec<(String, u64)>,
     /// Shops that were chosen; all of the channel if there are none.
     chosen: Vec<String>,
-    /// How many shops run which sequence now.
-    from: Vec<(String, usize)>,
+    /// How many shops come from which release, and what their pods download.
+    from: Vec<String>,
     shops: usize,
     waves: String,
     evidence: bool,
@@ -65,23 +66,7 @@ fn page(frame: Frame, sent: &Sent, known: &Known, may: bool) -> Result<Page, Fai
     spec.shops.clone_from(&chosen);
     rollout::check(&spec, release, &known.fleet)?;
     let channel = release.channel.as_str();
-    let members: Vec<_> = known
-        .fleet
-        .shops
-        .iter()
-        .filter(|(name, shop)| {
-            shop.spec.channel == channel && (chosen.is_empty() || chosen.contains(name))
-        })
-        .collect();
-    let mut from: BTreeMap<Option<i64>, usize> = BTreeMap::new();
-    for (_, shop) in &members {
-        let status = shop.status.as_ref();
-        let assigned = status.and_then(|status| status.release.as_ref());
-        *from.entry(assigned.map(|it| it.sequence)).or_default() += 1;
-    }
-    let word = |sequence: Option<i64>| {
-        sequence.map_or_else(|| "no release".to_owned(), |it| format!("release {it}"))
-    };
+    let moving = rollout::moving(&chosen, release, &known.fleet);
     let all = known.fleet.releases.get(&release.channel);
     let others = all.into_iter().flat_map(BTreeMap::values).rev();
     Ok(Page {
@@ -90,11 +75,8 @@ fn page(frame: Frame, sent: &Sent, known: &Known, may: bool) -> Result<Page, Fai
             .take(20)
             .map(|it| (it.name.clone(), it.sequence.get()))
             .collect(),
-        from: from
-            .into_iter()
-            .map(|(sequence, count)| (word(sequence), count))
-            .collect(),
-        shops: members.len(),
+        shops: moving.iter().map(|it| it.shops).sum(),
+        from: moving.iter().map(text::moving).collect(),
         waves: waves_text(&spec.waves),
         evidence: rollout::evidence_of_classes(release, &known.fleet) == EvidencePolicy::Errors,
         budget: spec.failure_budget.shops,
@@ -103,7 +85,7 @@ fn page(frame: Frame, sent: &Sent, known: &Known, may: bool) -> Result<Page, Fai
             name: release.name.clone(),
             sequence: release.sequence.get(),
             channel: channel.to_owned(),
-            migration: migration(release.migration),
+            migration: text::migration(release.migration),
         },
         chosen,
         may,
@@ -112,7 +94,7 @@ fn page(frame: Frame, sent: &Sent, known: &Known, may: bool) -> Result<Page, Fai
 
 fn named<'a>(known: &'a Known, name: &str) -> Result<&'a ResolvedRelease, Failure> {
     let release = known.release(name);
-    release.ok_or_else(|| Failure::Missing(format!("There is no Release {name}.")))
+    release.ok_or_else(|| Failure::Missing(text::none("Release", name)))
 }
 
 /// The newest release of the channel that all chosen shops follow.
@@ -122,12 +104,10 @@ fn newest<'a>(chosen: &[String], known: &'a Known) -> Result<&'a ResolvedRelease
         .and_then(|name| known.fleet.shops.get(name))
         .map(|shop| &shop.spec.channel);
     let Some(channel) = channel else {
-        return Err(Failure::Missing(
-            "Choose shops, or a release: a rollout needs one of them.".to_owned(),
-        ));
+        return Err(Failure::Missing(text::CHOOSE_ONE.to_owned()));
     };
     let newest = known.fleet.newest(channel);
-    newest.ok_or_else(|| Failure::Missing(format!("The channel {channel} has no Release.")))
+    newest.ok_or_else(|| Failure::Missing(text::no_release_in(channel)))
 }
 
 fn waves_text(waves: &[Wave]) -> String {
@@ -161,7 +141,7 @@ pub(crate) async fn start(
     rollout::create(&asked.person.cluster, &name, spec).await?;
     info!(target: "audit", person = who.by, why = who.why, release, rollout = name, "rollout started");
     let said = Done {
-        said: format!("rollout {name} started"),
+        said: text::rollout_started(&name),
         warnings: Vec::new(),
     };
     Ok(done(&format!("/rollouts/{}", encode(&name)), &said))

@@ -1,10 +1,9 @@
-//! The words of `shop create`, and the Shop that they describe.
+//! The words of `shop create`.
 
 use super::super::secret::Given;
 use crate::cluster::connection::Connection;
-use api::{Engine, ShopClass, namespace};
+use operations::create::{self, Place, Wanted};
 use registry::Form;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// What `shop create` is told.
@@ -38,21 +37,24 @@ pub(in crate::cluster::shop) struct Create {
     #[arg(long = "domain", value_name = "HOST", required = true)]
     pub(super) domains: Vec<String>,
     /// Server of the class and database on it
-    #[arg(long, value_name = "REF/NAME", value_parser = place)]
-    pub(super) database: Option<(String, String)>,
+    #[arg(long, value_name = "REF/NAME", value_parser = create::place)]
+    pub(super) database: Option<Place>,
     /// Cache of the class and the prefix of the shop's keys
-    #[arg(long, value_name = "REF/PREFIX", value_parser = place)]
-    pub(super) cache: Option<(String, String)>,
+    #[arg(long, value_name = "REF/PREFIX", value_parser = create::place)]
+    pub(super) cache: Option<Place>,
     /// Number of the Redis database that only this shop uses, for its sessions; otherwise they are
     /// in SQL
     #[arg(long, value_name = "NUMBER")]
     pub(super) sessions: Option<u32>,
     /// Search server of the class and the prefix of the shop's indexes
-    #[arg(long, value_name = "REF/PREFIX", value_parser = place)]
-    pub(super) search: Option<(String, String)>,
+    #[arg(long, value_name = "REF/PREFIX", value_parser = create::place)]
+    pub(super) search: Option<Place>,
+    /// Queue server of the class and the shop's virtual host on it
+    #[arg(long, value_name = "REF/HOST", value_parser = create::place)]
+    pub(super) queue: Option<Place>,
     /// File system of the class and the shop's directory on it
-    #[arg(long, value_name = "REF/PATH", value_parser = place)]
-    pub(super) media: Option<(String, String)>,
+    #[arg(long, value_name = "REF/PATH", value_parser = create::place)]
+    pub(super) media: Option<Place>,
     /// Access point of EFS whose root is that directory
     #[arg(long, value_name = "ID")]
     pub(super) access_point: Option<String>,
@@ -77,141 +79,25 @@ pub(in crate::cluster::shop) struct Create {
     pub(super) connection: Connection,
 }
 
-fn place(text: &str) -> Result<(String, String), String> {
-    let (server, part) = text.split_once('/').ok_or_else(|| {
-        format!("{text:?}: expected a name of the class's backends, / and the shop's part")
-    })?;
-    Ok((server.to_owned(), part.to_owned()))
-}
-
 impl Create {
-    pub(super) fn secret(&self) -> String {
-        self.given
-            .secret
-            .clone()
-            .unwrap_or_else(|| format!("{}-env", self.name))
-    }
-
-    pub(super) fn namespace(&self) -> String {
-        namespace(&self.name)
-    }
-
-    /// What the shop uses of the class's backends: of each, which one and what is the shop's there.
-    fn services(
-        &self,
-        database: Option<(String, String)>,
-        cache: Option<(String, String)>,
-        search: Option<(String, String)>,
-        media: Option<(String, String)>,
-    ) -> Value {
-        let mut services = json!({});
-        if let Some((server, name)) = database {
-            services["database"] = json!({ "ref": server, "name": name });
+    /// The shop that the words describe.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            name: self.name.clone(),
+            class: self.class.clone(),
+            channel: self.channel.clone(),
+            domains: self.domains.clone(),
+            database: self.database.clone(),
+            cache: self.cache.clone(),
+            sessions: self.sessions,
+            search: self.search.clone(),
+            queue: self.queue.clone(),
+            media: self.media.clone(),
+            access_point: self.access_point.clone(),
+            min: self.min,
+            max: self.max,
+            secret: self.given.secret.clone(),
+            has_secret: !self.given.keys().is_empty(),
         }
-        if let Some((server, prefix)) = cache {
-            services["cache"] = json!({ "ref": server, "prefix": prefix });
-            if let Some(sessions) = self.sessions {
-                services["cache"]["sessions"] = sessions.into();
-            }
-        }
-        if let Some((server, prefix)) = search {
-            services["search"] = json!({ "ref": server, "prefix": prefix });
-        }
-        if let Some((server, path)) = media {
-            services["media"] =
-                json!({ "ref": server, "path": format!("/{}", path.trim_start_matches('/')) });
-            if let Some(access_point) = &self.access_point {
-                services["media"]["accessPoint"] = json!(access_point);
-            }
-        }
-        services
-    }
-
-    /// The resource, with what the class leaves no choice about.
-    pub(super) fn resource(&self, class: &ShopClass) -> Result<Value, Vec<String>> {
-        let (backends, magento) = (&class.spec.backends, class.spec.engine != Engine::Php);
-        let mut problems = Vec::new();
-        let mut choose = |kind: &str,
-                          given: &Option<(String, String)>,
-                          known: Vec<&str>,
-                          part: String,
-                          needed: bool| match (given, &known[..]) {
-            (Some(given), _) => Some(given.clone()),
-            (None, [only]) if needed => Some(((*only).to_owned(), part)),
-            (None, [_, _, ..]) if needed => {
-                problems.push(format!(
-                    "--{kind}: the class has {}; say which",
-                    known.join(", ")
-                ));
-                None
-            }
-            _ => None,
-        };
-        let plain = self.name.replace('-', "_");
-        let databases = backends
-            .databases
-            .iter()
-            .map(|it| it.name.as_str())
-            .collect();
-        let database = choose(
-            "database",
-            &self.database,
-            databases,
-            format!("shop_{plain}"),
-            magento,
-        );
-        let cache = choose(
-            "cache",
-            &self.cache,
-            backends.caches.iter().map(|it| it.name.as_str()).collect(),
-            format!("{plain}_"),
-            magento,
-        );
-        let media = choose(
-            "media",
-            &self.media,
-            backends.media.iter().map(|it| it.name.as_str()).collect(),
-            format!("shops/{}", self.name),
-            magento,
-        );
-        // It has no search of its own, and no category without one.
-        let engines = backends.search.iter().map(|it| it.name.as_str()).collect();
-        let search = choose(
-            "search",
-            &self.search,
-            engines,
-            self.name.clone(),
-            class.spec.engine == Engine::Magento2,
-        );
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let services = self.services(database, cache, search, media);
-        let primary = self.domains.first();
-        let domain = |host: &String| {
-            if Some(host) == primary {
-                json!({ "host": host, "primary": true })
-            } else {
-                json!({ "host": host, "redirectTo": primary })
-            }
-        };
-        let channel = self
-            .channel
-            .clone()
-            .unwrap_or_else(|| format!("shops/{}", self.name));
-        let mut spec = json!({
-            "class": self.class, "channel": channel, "domains": self.domains.iter().map(domain).collect::<Vec<_>>(), "services": services,
-        });
-        for (key, pods) in [("min", self.min), ("max", self.max)] {
-            if let Some(pods) = pods {
-                spec["scale"][key] = pods.into();
-            }
-        }
-        if services.get("database").is_some() || magento || !self.given.keys().is_empty() {
-            spec["config"] = json!({ "secretRef": { "name": self.secret() } });
-        }
-        Ok(
-            json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": self.name }, "spec": spec }),
-        )
     }
 }
