@@ -4,7 +4,7 @@ use super::{Answer, Desk, Posted};
 use crate::{
     form::{Field, Kind, Problems, Sent, many},
     page::{Asked, Failure, Frame, done},
-    planned::problems,
+    planned::{problems, source},
     registry::Known,
 };
 use api::ShopSpec;
@@ -43,6 +43,7 @@ struct Planned {
     fields: Vec<Field>,
     groups: Vec<Group>,
     problems: Vec<String>,
+    source: &'static str,
 }
 
 pub(super) async fn form(
@@ -192,6 +193,7 @@ fn planned(frame: Frame, chosen: Vec<(String, i64)>, fields: Vec<Field>, plan: &
         fields,
         groups: Summary::new(plan).groups,
         problems: problems(plan),
+        source: source(plan),
     }
 }
 

@@ -79,12 +79,6 @@ fn a_manager_has_one_shop(anna: &mut Browser<'_>, cluster: &Cluster) {
         anna.page
     );
     assert!(
-        anna.page
-            .contains("HorizontalPodAutoscaler web in shop-c000"),
-        "{}",
-        anna.page
-    );
-    assert!(
         anna.page.contains("what the scheduler would write"),
         "{}",
         anna.page
