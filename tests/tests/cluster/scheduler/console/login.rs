@@ -149,9 +149,14 @@ fn people_log_in_and_do_what_they_may() {
         "c005",
     ];
     scheduler
-        .program(&[&many[..], &["--why", "c005 first"]].concat())
+        .program(&[&many[..], &["--why", "c005 first", "--wave", "100:1s"]].concat())
         .run()
         .expect(0);
+    // Rollouts of one channel move shops one after the other.
+    eventually("it is completed", LONG, || {
+        let phase = &cluster.get(&["rollout", "for-many"])["status"]["phase"];
+        (phase == "Completed").then_some(())
+    });
     let mut place = Place::new(&scheduler);
     place.console();
     the_account_has_no_other_right(&cluster, &place.file("console").display().to_string());
