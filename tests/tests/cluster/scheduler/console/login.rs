@@ -228,6 +228,11 @@ fn people_log_in_and_do_what_they_may() {
     assert!(!dora.offers("Scale and campaigns"));
     let mut clara = place.logged_in("clara", "/shops/c001/edit/scale");
     clara.submit("Show the plan", &[("min", "2"), ("max", "7")]);
+    assert!(
+        clara.page.contains("The API server tried this."),
+        "{}",
+        clara.page
+    );
     clara.submit("Apply", &[("why", "more visitors")]);
     assert_eq!(clara.path, "/shops/c001", "{}", clara.page);
 
