@@ -127,10 +127,10 @@ impl Stage {
                     let service = service_fn(move |request| {
                         answer(request, Arc::clone(&plays), issuer.clone())
                     });
-                    let served = http1::Builder::new();
-                    let served = served.serve_connection(TokioIo::new(stream), service);
+                    let answers = http1::Builder::new();
+                    let answers = answers.serve_connection(TokioIo::new(stream), service);
                     // A client that goes away is no failure of the test.
-                    served.await.ok();
+                    answers.await.ok();
                 });
             }
         });
@@ -156,7 +156,7 @@ impl Stage {
     }
 
     /// The same, without our CA.
-    pub(crate) fn stranger(&self) -> Provider {
+    pub(in crate::login) fn stranger(&self) -> Provider {
         let client = Client {
             issuer: self.issuer.clone(),
             id: CLIENT.to_owned(),
