@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn object(kind: &str, name: &str, data: Value) -> Object {
+    fn object(kind: &str, name: &str, data: &Value) -> Object {
         let value = json!({
             "apiVersion": "v1", "kind": kind, "data": data,
             "metadata": { "name": name, "namespace": "shop-acme" },
@@ -90,15 +90,15 @@ mod tests {
     #[test]
     fn what_is_rendered_otherwise_changes_and_data_stays() {
         let was = [
-            object("ConfigMap", "same", json!({ "a": "1" })),
-            object("ConfigMap", "web", json!({ "a": "1" })),
-            object("Service", "old", json!({})),
-            object("PersistentVolumeClaim", "media", json!({})),
+            object("ConfigMap", "same", &json!({ "a": "1" })),
+            object("ConfigMap", "web", &json!({ "a": "1" })),
+            object("Service", "old", &json!({})),
+            object("PersistentVolumeClaim", "media", &json!({})),
         ];
         let then = [
-            object("ConfigMap", "same", json!({ "a": "1" })),
-            object("ConfigMap", "web", json!({ "a": "2" })),
-            object("Service", "new", json!({})),
+            object("ConfigMap", "same", &json!({ "a": "1" })),
+            object("ConfigMap", "web", &json!({ "a": "2" })),
+            object("Service", "new", &json!({})),
         ];
         let found: Vec<_> = changes(&was, &then)
             .into_iter()

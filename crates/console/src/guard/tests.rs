@@ -165,9 +165,9 @@ fn behind_tls_cookies_are_of_this_host_alone() {
     set_cookie(&mut answer, COOKIE, "a", 60);
     set_cookie(&mut answer, "b", "", 0);
     headers::add(&mut answer, true);
-    let set: Vec<_> = answer.get_all("set-cookie").iter().collect();
+    let cookies: Vec<_> = answer.get_all("set-cookie").iter().collect();
     assert_eq!(
-        set,
+        cookies,
         [
             "__Host-longshore=a; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
             "__Host-b=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure",

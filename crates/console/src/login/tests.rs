@@ -89,8 +89,8 @@ async fn whom_the_provider_knows_is_logged_in_and_led_on() {
 
 #[tokio::test]
 async fn a_login_of_another_browser_or_of_yesterday_does_not_end_here() {
-    let stage = Stage::new().await;
-    let login = stage.login(None);
+    let provider = Stage::new().await;
+    let login = provider.login(None);
     let (cookie, address) = login.begin("/").await.unwrap();
     let state = of(&address, "state");
     let (other, _) = login.begin("/").await.unwrap();
@@ -119,7 +119,7 @@ async fn a_login_of_another_browser_or_of_yesterday_does_not_end_here() {
         let error = refused(login.end(&returned(state), cookie).await);
         assert!(matches!(error, LoginError::State), "{error}");
     }
-    assert!(stage.plays.lock().forms.is_empty(), "no code was tried");
+    assert!(provider.plays.lock().forms.is_empty(), "no code was tried");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{Answer, Desk, Posted};
 use crate::{
     form::{Field, Kind, Problems, many},
     page::{Asked, Failure, Frame, done},
-    planned::problems,
+    planned::{problems, source},
     text,
 };
 use api::ShopSpec;
@@ -42,6 +42,7 @@ struct Planned {
     fields: Vec<Field>,
     groups: Vec<Group>,
     problems: Vec<String>,
+    source: &'static str,
 }
 
 pub(super) async fn form(
@@ -159,6 +160,7 @@ fn planned(frame: Frame, chosen: Chosen, fields: Vec<Field>, plan: &Plan) -> Pla
         fields,
         groups: Summary::new(plan).groups,
         problems: problems(plan),
+        source: source(plan),
     }
 }
 

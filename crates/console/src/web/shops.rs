@@ -73,7 +73,10 @@ pub(super) async fn list(
     page.may_change = asked.person.may(Right::ChangeShop, None).await;
     page.may_create = asked.person.may(Right::CreateShop, None).await;
     // Whoever has some shops may change these, and not any.
-    if let (false, Some(row)) = (page.may_change || asked.view.is_all(), page.rows.shown.first()) {
+    if let (false, Some(row)) = (
+        page.may_change || asked.view.is_all(),
+        page.rows.shown.first(),
+    ) {
         let right = Right::ChangeShop;
         page.may_change = asked.person.may(right, Some(&row.name)).await;
     }

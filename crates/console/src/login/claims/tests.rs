@@ -51,7 +51,7 @@ fn nobody_signs_but_the_provider() {
     assert!(matches!(error, Refused::UnknownKey(name) if name == "first"));
 }
 
-fn who(claims: Value, mapping: &Mapping) -> Result<(String, Vec<String>), Refused> {
+fn who(claims: &Value, mapping: &Mapping) -> Result<(String, Vec<String>), Refused> {
     person(claims.as_object().unwrap(), mapping)
 }
 
@@ -59,7 +59,7 @@ fn who(claims: Value, mapping: &Mapping) -> Result<(String, Vec<String>), Refuse
 fn a_person_is_called_as_the_api_server_would_call_them() {
     let mapping = mapping();
     let found = who(
-        json!({ "sub": "anna", "groups": ["b", "a", "b"] }),
+        &json!({ "sub": "anna", "groups": ["b", "a", "b"] }),
         &mapping,
     )
     .unwrap();
@@ -70,10 +70,10 @@ fn a_person_is_called_as_the_api_server_would_call_them() {
             vec!["oidc:a".to_owned(), "oidc:b".to_owned()]
         )
     );
-    let one = who(json!({ "sub": "anna", "groups": "a" }), &mapping).unwrap();
+    let one = who(&json!({ "sub": "anna", "groups": "a" }), &mapping).unwrap();
     assert_eq!(one.1, ["oidc:a"]);
     assert!(
-        who(json!({ "sub": "anna" }), &mapping)
+        who(&json!({ "sub": "anna" }), &mapping)
             .unwrap()
             .1
             .is_empty()
@@ -88,11 +88,11 @@ fn an_address_counts_only_if_it_is_verified() {
     };
     let claims = |verified: Value| json!({ "sub": "1", "email": "anna@example.org", "email_verified": verified });
     assert_eq!(
-        who(claims(json!(true)), &mapping).unwrap().0,
+        who(&claims(json!(true)), &mapping).unwrap().0,
         "oidc:anna@example.org"
     );
     for bad in [json!(false), json!("true"), Value::Null] {
-        let error = who(claims(bad), &mapping).unwrap_err();
+        let error = who(&claims(bad), &mapping).unwrap_err();
         assert!(matches!(error, Refused::Unverified(_)), "{error}");
     }
 }
@@ -121,11 +121,11 @@ fn no_prefix_and_no_lack_of_one_makes_an_account_of_kubernetes() {
         ),
         (&odd, json!({ "sub": "admin" })),
     ] {
-        let error = who(claims, mapping).unwrap_err();
+        let error = who(&claims, mapping).unwrap_err();
         assert!(
             matches!(error, Refused::Name(NameError::Reserved { .. })),
             "{error}"
         );
     }
-    who(json!({ "sub": "anna", "groups": ["shops"] }), &plain).unwrap();
+    who(&json!({ "sub": "anna", "groups": ["shops"] }), &plain).unwrap();
 }
