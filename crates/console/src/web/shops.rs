@@ -71,7 +71,10 @@ pub(super) async fn list(
     page.may_start = may_start;
     page.may_change = asked.person.may(Right::ChangeShop, None).await;
     // Whoever has some shops may change these, and not any.
-    if let (false, Some(row)) = (page.may_change || asked.view.is_all(), page.rows.shown.first()) {
+    if let (false, Some(row)) = (
+        page.may_change || asked.view.is_all(),
+        page.rows.shown.first(),
+    ) {
         let right = Right::ChangeShop;
         page.may_change = asked.person.may(right, Some(&row.name)).await;
     }
