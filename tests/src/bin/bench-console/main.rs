@@ -43,6 +43,9 @@ struct Arguments {
     /// Pages that are open while a rollout moves all shops
     #[arg(long, default_value_t = 200)]
     pages: usize,
+    /// End once tables and pages were measured, of Shops that no scheduler has looked at
+    #[arg(long)]
+    tables: bool,
 }
 
 const LONG: Duration = Duration::from_hours(1);
@@ -323,14 +326,18 @@ fn floor(cluster: &Cluster, figures: &mut Figures) {
 }
 
 fn main() -> ExitCode {
-    let Arguments { shops, pages } = Arguments::parse();
+    let Arguments {
+        shops,
+        pages,
+        tables,
+    } = Arguments::parse();
     let cluster = Cluster::alone();
     let mut figures = Figures::default();
     chart::install(&cluster, &chart::without_pods());
     apply(&cluster, &example("plain/class.yaml"));
     apply(&cluster, &example("release.yaml"));
     register(&cluster, shops);
-    let running = scheduler(&cluster, shops);
+    let running = (!tables).then(|| scheduler(&cluster, shops));
     apply(&cluster, &release(NEXT, "none"));
 
     let (console, address, browser) = console(&cluster, &mut figures);
@@ -339,9 +346,11 @@ fn main() -> ExitCode {
     floor(&cluster, &mut figures);
     sizes(&browser, &mut figures);
     keys(&cluster, &address, &mut figures);
-    plans(&browser, shops, &mut figures);
-    figures.at_most("memory after the plans", 128 << 20, memory());
-    rollout(&cluster, &browser, (shops, pages), &mut figures);
+    if !tables {
+        plans(&browser, shops, &mut figures);
+        figures.at_most("memory after the plans", 128 << 20, memory());
+        rollout(&cluster, &browser, (shops, pages), &mut figures);
+    }
     drop((console, running));
 
     let head = [
