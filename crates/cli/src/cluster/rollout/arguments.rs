@@ -130,8 +130,8 @@ pub(super) struct Start {
     )]
     pub(super) within: Duration,
     /// The reason, for the record
-    #[arg(long)]
-    pub(super) why: String,
+    #[arg(long, required_unless_present = "dry_run")]
+    pub(super) why: Option<String>,
     /// Your name, for the record; otherwise the user of this session
     #[arg(long, env = "USER", default_value = "unknown")]
     pub(super) by: String,

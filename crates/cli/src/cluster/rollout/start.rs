@@ -64,7 +64,7 @@ fn spec(start: &Start, release: &ResolvedRelease, fleet: &Fleet) -> RolloutSpec 
     }
     spec.started = Some(Started {
         by: start.by.clone(),
-        why: start.why.clone(),
+        why: start.why.clone().unwrap_or_default(),
     });
     spec
 }
