@@ -164,7 +164,11 @@ pub(crate) fn too_many_rows(count: usize, most: usize) -> String {
 
 /// A shop whose data nobody backs up.
 pub(crate) const NO_BACKUPS: &str =
-    "the shop has none: its class has no place for them, or its schedule is never";
+    "The shop has no backups: its class has no place for them, or its schedule is never.";
+
+pub(crate) fn backups_unknown(error: &impl Display) -> String {
+    format!("How its backups are is not known: {error}")
+}
 
 pub(crate) fn no_verb(verb: &str) -> String {
     format!("Nobody can {verb:?} a shop.")

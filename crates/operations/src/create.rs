@@ -234,8 +234,12 @@ pub(crate) fn read(resource: &Value) -> Result<Shop, Vec<String>> {
     if !problems.is_empty() {
         return Err(problems);
     }
+    typed(resource).map_err(|error| vec![error.to_string()])
+}
+
+/// The same of a resource against which the definitions may say something.
+pub(crate) fn typed(resource: &Value) -> Result<Shop, serde_json::Error> {
     serde_json::from_value(RULES.defaulted("Shop", resource))
-        .map_err(|error| vec![error.to_string()])
 }
 
 fn taken(name: &str, fleet: &Fleet) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! A list of new shops: what its rows stand for, and everything that speaks against them.
 
-use crate::create::{against, read};
+use crate::create::{against, read, typed};
 use api::{Fleet, Shop, claims::Claims};
 use registry::list;
 use serde_json::Value;
@@ -17,12 +17,10 @@ pub fn problems(rows: &Rows, place: &Path) -> Vec<String> {
     let mut shops: Vec<(usize, Shop)> = Vec::new();
     for (line, row) in rows {
         let label = label(place, *line, row);
-        match read(row) {
-            Ok(shop) => shops.push((*line, shop)),
-            Err(found) => {
-                problems.extend(found.iter().map(|problem| format!("{label}: {problem}")));
-            }
-        }
+        let found = read(row).err().unwrap_or_default();
+        problems.extend(found.iter().map(|problem| format!("{label}: {problem}")));
+        // What it wants is told even if it is no good name.
+        shops.extend(typed(row).map(|shop| (*line, shop)));
         if let Some(first) = seen.insert(name(row), line) {
             problems.push(format!("{label}: is in line {first} already"));
         }

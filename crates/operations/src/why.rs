@@ -1,7 +1,7 @@
 //! What ails a shop's pods and its Secret: what [`plan::why`] cannot know, because it asks nobody.
 
 use crate::create::{Found, keys, look};
-use api::{Fleet, namespace, symptom::symptoms};
+use api::{Fleet, Shop, ShopState, namespace, symptom::symptoms};
 use client::Cluster;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -12,10 +12,12 @@ use plan::why::Answer;
 /// different.
 const PODS: u32 = 100;
 
-/// Adds what is wrong with the pods, and with the Secret of a shop that is not served. Who may not
+/// Adds what is wrong with the pods, and with the Secret of a shop that should be served and is not. Who may not
 /// look at them is told the rest.
 pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) {
-    if answer.verdict != "served" {
+    let shop = fleet.shops.get(&answer.shop);
+    let runs = |shop: &Shop| matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance);
+    if answer.verdict != "served" && shop.is_some_and(runs) {
         secret(cluster, fleet, answer).await;
     }
     pods(cluster, answer).await;

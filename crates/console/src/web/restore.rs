@@ -80,7 +80,7 @@ async fn show(
     page.last = match known {
         Ok(Some(backups)) => Ok(backups.last.map(Moment::of)),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),
-        Err(error) => Err(runtime::Chain(&error).to_string()),
+        Err(error) => Err(text::backups_unknown(&runtime::Chain(&error))),
     };
     Ok(asked.answer(&page))
 }

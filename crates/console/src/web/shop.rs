@@ -119,7 +119,7 @@ pub(super) async fn show(
     page.backups = match known {
         Ok(Some(known)) => Ok(backups(&known, Timestamp::now())),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),
-        Err(error) => Err(runtime::Chain(&error).to_string()),
+        Err(error) => Err(text::backups_unknown(&runtime::Chain(&error))),
     };
     Ok(asked.answer(&page))
 }

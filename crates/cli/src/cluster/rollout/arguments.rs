@@ -130,8 +130,8 @@ pub(super) struct Start {
     )]
     pub(super) within: Duration,
     /// The reason, for the record
-    #[arg(long)]
-    pub(super) why: String,
+    #[arg(long, required_unless_present = "dry_run")]
+    pub(super) why: Option<String>,
     /// For whom, for the record; the account that asks stands behind it in any case
     #[arg(long)]
     pub(super) by: Option<String>,

@@ -79,24 +79,26 @@ fn planned(release: &ResolvedRelease, moving: &[Moving]) -> String {
         Migration::Additive => "changes the database; the release before can still run",
         Migration::Breaking => "changes the database so that the release before cannot run",
     };
-    let mut text = format!(
+    let first = format!(
         "sequence {} of {} {what}\n",
         release.sequence, release.channel
     );
-    for Moving {
-        from,
-        shops,
-        download,
-    } in moving
-    {
+    let line = |it: &Moving| {
+        let Moving {
+            from,
+            shops,
+            download,
+        } = it;
         let from = from.map_or_else(|| "no release".to_owned(), |it| format!("sequence {it}"));
         let download = download.map_or_else(
             || "what a pod downloads is not noted on the Release".to_owned(),
             |download| format!("each pod downloads {download}"),
         );
-        text += &format!("{} from {from}: {download}\n", counted(*shops, "shop"));
-    }
-    text
+        format!("{} from {from}: {download}\n", counted(*shops, "shop"))
+    };
+    std::iter::once(first)
+        .chain(moving.iter().map(line))
+        .collect()
 }
 
 pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
@@ -126,7 +128,8 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
             known.join(", ")
         )));
     };
-    let who = Who::asks(&cluster, start.by.as_deref(), &start.why).await?;
+    let why = start.why.as_deref().unwrap_or_default();
+    let who = Who::asks(&cluster, start.by.as_deref(), why).await?;
     let spec = spec(start, who, release, &fleet);
     rollout::check(&spec, release, &fleet)?;
     let moving = rollout::moving(&spec.shops, release, &fleet);
