@@ -34,13 +34,18 @@ pub(crate) struct Person {
     seen: Seen,
 }
 
+/// What a person sees, as of a moment.
+type AsOf = Option<(Instant, Arc<View>)>;
+/// People by their name and groups, and when each asked last.
+type Known = HashMap<(String, Vec<String>), (Instant, Person)>;
+
 /// What a person sees, and since when that is known. One request asks; others wait for its answer.
 #[derive(Debug, Clone)]
 enum Seen {
     /// Everything is read with the person's own rights.
     All(Arc<View>),
     /// The API server is asked.
-    Asked(Arc<Turn<Option<(Instant, Arc<View>)>>>),
+    Asked(Arc<Turn<AsOf>>),
 }
 
 impl Person {
@@ -143,8 +148,7 @@ pub(crate) enum People {
 pub(crate) struct Crowd {
     own: Cluster,
     namespace: String,
-    /// By their name and groups.
-    known: Mutex<HashMap<(String, Vec<String>), (Instant, Person)>>,
+    known: Mutex<Known>,
 }
 
 impl Crowd {

@@ -34,6 +34,17 @@ pub(crate) struct Planned {
     pub(crate) notes: Vec<String>,
     /// Why it cannot be done, in sentences.
     pub(crate) problems: Vec<String>,
+    /// Who says so.
+    pub(crate) source: &'static str,
+}
+
+/// Who says what a plan says.
+pub(crate) fn source(plan: &Plan) -> &'static str {
+    if plan.held.iter().any(|held| held == NOT_TRIED) {
+        NOT_TRIED
+    } else {
+        "The API server tried this."
+    }
 }
 
 impl Planned {
@@ -52,13 +63,11 @@ impl Planned {
         if plan.changes().any(|change| change.action == Action::Delete) {
             notes.push("Objects are deleted. Data, volumes and the namespace stay.".to_owned());
         }
-        if plan.held.iter().any(|held| held == NOT_TRIED) {
-            notes.push(NOT_TRIED.to_owned());
-        }
         Self {
             objects,
             notes,
             problems: problems(plan),
+            source: source(plan),
         }
     }
 

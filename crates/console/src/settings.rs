@@ -17,7 +17,7 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "In the cluster, for many people")]
 pub(crate) struct LoginArguments {
-    /// Address that people open, such as https://console.example. None: a laptop's, for one person
+    /// Address that people open, over https. None: a laptop's, for one person
     #[arg(
         long,
         env = "LONGSHORE_CONSOLE_URL",

@@ -88,8 +88,8 @@ impl View {
                 .collect();
             let found: Vec<(bool, String)> =
                 stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-            let seen = found.into_iter().filter(|(may, _)| *may);
-            Ok(Which::These(seen.map(|(_, name)| name).collect()))
+            let allowed = found.into_iter().filter(|(may, _)| *may);
+            Ok(Which::These(allowed.map(|(_, name)| name).collect()))
         };
         Ok(Self {
             shops: which(all_shops, shops).await?,

@@ -297,7 +297,7 @@ reasons! {
         "give it the ClusterRole longshore-console-impersonate, which the Helm chart has: \
          docs/console.md";
     LoginProvider "login-provider" Store
-        "The OpenID Connect provider does not answer, or not as one.",
+        "The provider of logins does not answer, or not as one.",
         "look at the provider; its address is LONGSHORE_CONSOLE_OIDC_ISSUER, and what the console \
          trusts is LONGSHORE_CONSOLE_OIDC_CA_FILE";
     LoginRefused "login-refused" Configuration

@@ -20,7 +20,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::{convert::Infallible, io::Write as _, sync::Arc};
 use tempfile::NamedTempFile;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
@@ -84,6 +84,7 @@ pub(crate) struct Stage {
     pub(crate) issuer: String,
     pub(crate) plays: Arc<Mutex<Plays>>,
     authority: NamedTempFile,
+    _serves: JoinSet<()>,
 }
 
 impl Stage {
@@ -114,10 +115,12 @@ impl Stage {
         }));
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let (told, own) = (Arc::clone(&plays), issuer.clone());
-        tokio::spawn(async move {
+        let mut serves = JoinSet::new();
+        serves.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, plays, issuer) = (acceptor.clone(), Arc::clone(&told), own.clone());
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
                     };
@@ -135,6 +138,7 @@ impl Stage {
             issuer,
             plays,
             authority,
+            _serves: serves,
         }
     }
 

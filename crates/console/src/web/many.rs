@@ -6,7 +6,7 @@ use super::{Answer, Desk, Posted};
 use crate::{
     form::{Field, Kind, Problems, many},
     page::{Asked, Failure, Frame, done},
-    planned::problems,
+    planned::{problems, source},
 };
 use api::ShopSpec;
 use askama::Template;
@@ -41,6 +41,7 @@ struct Planned {
     fields: Vec<Field>,
     groups: Vec<Group>,
     problems: Vec<String>,
+    source: &'static str,
 }
 
 pub(super) async fn form(
@@ -162,6 +163,7 @@ fn planned(frame: Frame, chosen: Chosen, fields: Vec<Field>, plan: &Plan) -> Pla
         fields,
         groups: Summary::new(plan).groups,
         problems: problems(plan),
+        source: source(plan),
     }
 }
 

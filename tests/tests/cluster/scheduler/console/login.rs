@@ -79,12 +79,6 @@ fn a_manager_has_one_shop(anna: &mut Browser<'_>, cluster: &Cluster) {
         anna.page
     );
     assert!(
-        anna.page
-            .contains("HorizontalPodAutoscaler web in shop-c000"),
-        "{}",
-        anna.page
-    );
-    assert!(
         anna.page.contains("what the scheduler would write"),
         "{}",
         anna.page
@@ -155,9 +149,14 @@ fn people_log_in_and_do_what_they_may() {
         "c005",
     ];
     scheduler
-        .program(&[&many[..], &["--why", "c005 first"]].concat())
+        .program(&[&many[..], &["--why", "c005 first", "--wave", "100:1s"]].concat())
         .run()
         .expect(0);
+    // Rollouts of one channel move shops one after the other.
+    eventually("it is completed", LONG, || {
+        let phase = &cluster.get(&["rollout", "for-many"])["status"]["phase"];
+        (phase == "Completed").then_some(())
+    });
     let mut place = Place::new(&scheduler);
     place.console();
     the_account_has_no_other_right(&cluster, &place.file("console").display().to_string());
@@ -229,6 +228,11 @@ fn people_log_in_and_do_what_they_may() {
     assert!(!dora.offers("Scale and campaigns"));
     let mut clara = place.logged_in("clara", "/shops/c001/edit/scale");
     clara.submit("Show the plan", &[("min", "2"), ("max", "7")]);
+    assert!(
+        clara.page.contains("The API server tried this."),
+        "{}",
+        clara.page
+    );
     clara.submit("Apply", &[("why", "more visitors")]);
     assert_eq!(clara.path, "/shops/c001", "{}", clara.page);
 

@@ -50,6 +50,7 @@ pub(super) fn bindings() -> String {
         inside("longshore-console", "Role", own(), SYSTEM),
         all("longshore-console-impersonate", own()),
         inside("longshore-console-impersonate", "Role", own(), SYSTEM),
+        all("longshore-console-dry-run", own()),
         all("longshore-viewer", group("viewers")),
         all("longshore-viewer", group("release-managers")),
         inside("longshore-viewer", "Role", group("viewers"), SYSTEM),

@@ -183,6 +183,7 @@ pub(super) fn done_by_itself(cluster: &Cluster) -> BTreeSet<String> {
     let own = events.filter(|event| {
         event["user"]["username"] == format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}")
             && event["impersonatedUser"].is_null()
+            && event["responseStatus"]["code"].as_u64().unwrap_or_default() < 400
             // What this test asked with kubectl, to find out what it may do.
             && event["userAgent"].as_str().is_none_or(|agent| !agent.starts_with("kubectl"))
     });
