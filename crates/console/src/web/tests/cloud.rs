@@ -100,6 +100,7 @@ impl Cloud {
             people: People::Many(Crowd::new(own.clone(), "longshore-system")),
             login: Some(provider.login(None)),
             own,
+            figures: Arc::default(),
             namespace: "longshore-system".to_owned(),
             stop: CancellationToken::new(),
         };
