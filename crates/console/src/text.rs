@@ -125,7 +125,7 @@ pub(crate) const MIN_NEW: Words = words(
     "Pods at least",
     "Empty is 2: two survive the loss of a node.",
 );
-pub(crate) const MAX_NEW: Words = words("Pods at most", "Empty is the definition's default.");
+pub(crate) const MAX_NEW: Words = words("Pods at most", "Empty is 2.");
 pub(crate) const SECRET: Words = words(
     "Secret",
     "Name of the Secret in the shop's namespace that has its passwords. Empty is NAME-env.",

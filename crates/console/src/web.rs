@@ -31,6 +31,7 @@ use crate::{
 use axum::{
     Form, Router,
     extract::{DefaultBodyLimit, FromRequest, Request},
+    http::header,
     middleware,
     response::{Redirect, Response},
     routing::{get, post},

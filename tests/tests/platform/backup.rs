@@ -13,7 +13,7 @@ use e2e::{
     web,
 };
 use serde_json::json;
-use std::{fs, os::unix::fs::chown};
+use std::{fs, os::unix::fs::chown, path::Path};
 
 /// Whoever holds the pods' key can neither read nor delete a backup, and publishes nothing.
 #[track_caller]
@@ -97,6 +97,50 @@ fn restore(platform: &Platform<'_>, words: &[&str]) -> (bool, String) {
         .deadline(LONG)
         .run();
     (outcome.code() == Some(0), outcome.stdout + &outcome.stderr)
+}
+
+/// Refused while the shop is open; then the database is as it was, and what is missing is named.
+#[track_caller]
+fn the_data_comes_back(platform: &Platform<'_>, database: &Database, media: &Path) {
+    let words = ["restore", "vault", "--confirm", "vault"];
+    let (ended, log) = restore(platform, &words);
+    assert!(
+        !ended && log.contains("set its state to Maintenance first"),
+        "{log}"
+    );
+    let closed = r#"{"spec":{"state":"Maintenance"}}"#;
+    platform
+        .cluster
+        .ask(&["patch", "shop", "vault", "--type=merge", "--patch", closed]);
+    // The scheduler takes it in, and cron ends.
+    let (ended, log) = eventually("a restore that begins", LONG, || {
+        let (ended, log) = restore(platform, &words);
+        let early = [
+            "has not applied the state",
+            "still read or write its database",
+        ];
+        (!early.iter().any(|it| log.contains(it))).then_some((ended, log))
+    });
+    println!("{log}");
+    assert!(
+        !ended
+            && log.contains("a.jpg is missing or not of 500 bytes")
+            && log.contains("1 of 2 files"),
+        "{log}"
+    );
+    let left = "restore: table later is not in the backup, and stays as it is";
+    assert!(log.contains(left) && !log.contains("table orders"), "{log}");
+    assert_eq!(
+        database.ask("vault", "SELECT who FROM orders ORDER BY id"),
+        "Ana\nGheorghiță\n"
+    );
+    fs::write(media.join("a.jpg"), "a.jpg".repeat(100)).unwrap();
+    let (ended, log) = restore(platform, &["backups", "vault"]);
+    assert!(ended, "{log}");
+    let newest = log.lines().last().unwrap().to_owned();
+    let (ended, log) = restore(platform, &[&words[..], &["--backup", &newest]].concat());
+    assert!(ended && log.contains("2 of 2 files"), "{log}");
+    println!("{log}");
 }
 
 #[test]
@@ -186,41 +230,5 @@ fn a_backup_is_written_and_brings_the_data_back() {
     shop.secret("owner", &json!({
         "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1,
     }));
-    let words = ["restore", "vault", "--confirm", "vault"];
-    let (ended, log) = restore(&platform, &words);
-    assert!(
-        !ended && log.contains("set its state to Maintenance first"),
-        "{log}"
-    );
-    let closed = r#"{"spec":{"state":"Maintenance"}}"#;
-    cluster.ask(&["patch", "shop", "vault", "--type=merge", "--patch", closed]);
-    // The scheduler takes it in, and cron ends.
-    let (ended, log) = eventually("a restore that begins", LONG, || {
-        let (ended, log) = restore(&platform, &words);
-        let early = [
-            "has not applied the state",
-            "still read or write its database",
-        ];
-        (!early.iter().any(|it| log.contains(it))).then_some((ended, log))
-    });
-    println!("{log}");
-    assert!(
-        !ended
-            && log.contains("a.jpg is missing or not of 500 bytes")
-            && log.contains("1 of 2 files"),
-        "{log}"
-    );
-    let left = "restore: table later is not in the backup, and stays as it is";
-    assert!(log.contains(left) && !log.contains("table orders"), "{log}");
-    assert_eq!(
-        database.ask("vault", "SELECT who FROM orders ORDER BY id"),
-        "Ana\nGheorghiță\n"
-    );
-    fs::write(media.join("a.jpg"), "a.jpg".repeat(100)).unwrap();
-    let (ended, log) = restore(&platform, &["backups", "vault"]);
-    assert!(ended, "{log}");
-    let newest = log.lines().last().unwrap().to_owned();
-    let (ended, log) = restore(&platform, &[&words[..], &["--backup", &newest]].concat());
-    assert!(ended && log.contains("2 of 2 files"), "{log}");
-    println!("{log}");
+    the_data_comes_back(&platform, &database, &media);
 }

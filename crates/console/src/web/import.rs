@@ -114,7 +114,7 @@ fn list(sent: &Sent, classes: Vec<String>) -> List {
 }
 
 /// The rows, if each of them is a shop and nothing speaks against any.
-fn read(list: &List, desk: &Desk) -> Result<Result<Rows, Checks>, Failure> {
+fn read(list: &List, desk: &Desk, asked: &Asked) -> Result<Result<Rows, Checks>, Failure> {
     // What was pasted has no end of its last line, and browsers end lines as Windows does.
     let text = format!("{}\n", list.text.replace("\r\n", "\n").trim_end());
     let given = Given {
@@ -133,7 +133,7 @@ fn read(list: &List, desk: &Desk) -> Result<Result<Rows, Checks>, Failure> {
         count if count > SHOPS => vec![text::too_many_rows(count, SHOPS)],
         _ => {
             let mut problems = import::problems(&rows, place);
-            let known = desk.known()?;
+            let known = desk.known(asked)?;
             problems.extend(import::problems_with(&rows, &known.fleet, place));
             problems
         }
@@ -146,7 +146,7 @@ fn read(list: &List, desk: &Desk) -> Result<Result<Rows, Checks>, Failure> {
 }
 
 pub(super) async fn form(State(desk): State<Arc<Desk>>, asked: Asked) -> Answer {
-    let classes = desk.known()?.fleet.classes.keys().cloned().collect();
+    let classes = desk.known(&asked)?.fleet.classes.keys().cloned().collect();
     let mut list = list(&Sent::default(), classes);
     "shops/{name}".clone_into(&mut list.channel);
     again(&desk, &asked, list, None).await
@@ -157,12 +157,12 @@ pub(super) async fn send(
     asked: Asked,
     Posted(sent): Posted,
 ) -> Answer {
-    let classes = desk.known()?.fleet.classes.keys().cloned().collect();
+    let classes = desk.known(&asked)?.fleet.classes.keys().cloned().collect();
     let list = list(&sent, classes);
     if list.text.trim().is_empty() && sent.get("step") == "check" {
         return again(&desk, &asked, list, None).await;
     }
-    let rows = match read(&list, &desk)? {
+    let rows = match read(&list, &desk, &asked)? {
         Ok(rows) => rows,
         Err(checks) => return again(&desk, &asked, list, Some(checks)).await,
     };
@@ -178,7 +178,7 @@ pub(super) async fn send(
 }
 
 async fn plan(desk: &Desk, asked: &Asked, list: List, shops: &[Value]) -> Answer {
-    let fleet = desk.known()?.fleet.clone();
+    let fleet = desk.known(asked)?.fleet.clone();
     match change::plan_new(&asked.person.cluster, &fleet, shops).await {
         Ok(plan) => {
             let page = Plan {

@@ -145,7 +145,7 @@ pub(super) async fn form(State(desk): State<Arc<Desk>>, asked: Asked) -> Answer 
     let may = asked.person.may(Right::CreateShop, None).await;
     let page = Form {
         frame: asked.frame(&desk.registry, &desk.guard).await,
-        fields: new::fields(classes(&desk.known()?.fleet)),
+        fields: new::fields(classes(&desk.known(&asked)?.fleet)),
         checks: Checks::default(),
         may,
     };
@@ -166,7 +166,7 @@ pub(super) async fn send(
     };
     // Not across an await: whoever takes in a change would wait for it.
     let (shop, keys, mut checks) = {
-        let known = desk.known()?;
+        let known = desk.known(&asked)?;
         let mut draft = wanted.draft(&known.fleet);
         let (shop, keys) = (draft.shop.take(), std::mem::take(&mut draft.keys));
         if sent.get("step") == "check" && wanted.domains.is_empty() {
@@ -191,7 +191,7 @@ pub(super) async fn send(
 }
 
 async fn plan(desk: &Desk, asked: &Asked, shop: &Value, sent: &Sent, checks: Checks) -> Answer {
-    let fleet = desk.known()?.fleet.clone();
+    let fleet = desk.known(asked)?.fleet.clone();
     let cluster = &asked.person.cluster;
     match change::plan_new(cluster, &fleet, std::slice::from_ref(shop)).await {
         Ok(plan) => {
@@ -243,7 +243,7 @@ async fn again(
     let page = Form {
         may: asked.person.may(Right::CreateShop, None).await,
         frame: asked.frame(&desk.registry, &desk.guard).await,
-        fields: new::sent(classes(&desk.known()?.fleet), sent, problems),
+        fields: new::sent(classes(&desk.known(asked)?.fleet), sent, problems),
         checks,
     };
     Ok(asked.answer(&page))

@@ -55,7 +55,7 @@ async fn show(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::StartJobs, Some(name)).await;
     let mut page = {
-        let known = desk.known()?;
+        let known = desk.known(asked)?;
         let shop = found(&known, name)?;
         let status = shop.status.as_ref();
         let assigned = status.and_then(|status| status.release.as_ref());
@@ -91,7 +91,7 @@ pub(super) async fn send(
     Path(shop): Path<String>,
     Posted(sent): Posted,
 ) -> Answer {
-    let fleet = desk.known()?.fleet.clone();
+    let fleet = desk.known(&asked)?.fleet.clone();
     let (cluster, secret) = (&asked.person.cluster, sent.get("secret").trim());
     let backup = sent.get("backup").trim();
     let (what, started) = match sent.get("do") {

@@ -3,6 +3,7 @@
 
 mod browser;
 mod login;
+mod record;
 mod work;
 
 use super::{LONG, Scheduler, release, shops};
@@ -12,8 +13,9 @@ use e2e::{
     peers::required,
     process::{Running, binary},
 };
+use record::{audited, logged, named, written};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 /// Shops of the registry.
 const SHOPS: usize = 60;
@@ -281,55 +283,6 @@ fn a_viewer_looks_on(scheduler: &Scheduler<'_>, cluster: &Cluster) {
         .signal(rustix::process::Signal::TERM)
         .unwrap();
     assert_eq!(console.running.wait().code(), Some(0));
-}
-
-/// What the API server has on record of a person's writes: verb, resource and name.
-fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
-    let line = format!(
-        "grep -F '\"username\":\"system:serviceaccount:default:{person}\"' \"$CLUSTER_DIR/logs/audit\""
-    );
-    let log = cluster.program("sh").args(["-c", &line]).run().expect(0);
-    let events = log
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap());
-    events.filter_map(|event: Value| written(&event)).collect()
-}
-
-/// Resource and name, if the event is of something that was stored.
-fn written(event: &Value) -> Option<String> {
-    let of = &event["objectRef"];
-    let resource = of["resource"].as_str().unwrap_or_default();
-    let verb = event["verb"].as_str().unwrap_or_default();
-    let uri = event["requestURI"].as_str().unwrap_or_default();
-    let asks = resource.starts_with("selfsubject");
-    let refused = event["responseStatus"]["code"].as_u64().unwrap_or_default() >= 400;
-    let writes = matches!(verb, "create" | "patch" | "update" | "delete");
-    let name = of["name"].as_str().unwrap_or_default();
-    let stored = writes && !uri.contains("dryRun") && !asks && !refused;
-    stored.then(|| format!("{resource}/{name}"))
-}
-
-/// What the console's own log says of a person's writes.
-fn logged(log: &str) -> BTreeSet<String> {
-    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
-    let audits = lines.filter(|line: &Value| line["target"] == "audit");
-    audits.map(named).collect()
-}
-
-/// What a line of the log is about.
-fn named(line: Value) -> String {
-    let field = |name: &str| line[name].as_str().map(str::to_owned);
-    let message = field("message").unwrap();
-    if let Some(job) = field("job") {
-        return format!("jobs/{job}");
-    }
-    match (field("rollout"), field("shop")) {
-        (Some(rollout), _) => format!("rollouts/{rollout}"),
-        (None, Some(shop)) => format!("shops/{shop}"),
-        (None, None) if message.contains("halt") => "configmaps/longshore-halt".to_owned(),
-        (None, None) => message,
-    }
 }
 
 #[test]

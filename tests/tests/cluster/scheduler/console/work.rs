@@ -24,7 +24,6 @@ pub(super) fn a_download_is_told(scheduler: &Scheduler<'_>, cluster: &Cluster) {
     cluster.ask(&["annotate", "release", "shops-acme-43", note]);
     let words = ["rollout", "start", "shops-acme-43", "--dry-run"];
     let told = scheduler.program(&words).run().expect(0).stdout;
-    println!("{told}");
     assert_eq!(
         told,
         "sequence 43 of shops/acme leaves the database as it is\n\
