@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    run::{self, ConsoleError, Mode},
-    settings::{FileError, LoginArguments},
+    run::{self, ConsoleError},
+    settings::{FileError, LoginArguments, Mode},
 };
 use api::SYSTEM;
 use clap::Parser;

@@ -1,17 +1,16 @@
 //! The program: its parts, how they live together, and why it ends.
 
 use crate::{
-    address::Origin,
     desk::Desk,
     follow,
     guard::Guard,
     health,
     impersonation::{self, ImpersonationError},
-    login::Login,
     metrics::Figures,
     person::{Crowd, People, Person},
     registry::Registry,
-    session::{Keys, SESSION},
+    session::SESSION,
+    settings::Mode,
     web,
 };
 use api::{Release, Rollout, Shop, ShopClass};
@@ -74,14 +73,6 @@ impl ConsoleError {
 }
 
 type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// How people come.
-pub(crate) enum Mode {
-    /// One person, on this machine, as the kubeconfig says.
-    Laptop,
-    /// Many people, who log in.
-    Login(Box<Login>, Origin, Arc<Keys>),
-}
 
 /// Serves until `stop`, pages at the first address, and health and metrics at the second one, if there
 /// is one; `opened` is told the address for the person's browser. `namespace` is that of the scheduler.

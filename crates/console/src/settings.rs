@@ -3,7 +3,6 @@
 use crate::{
     address::Origin,
     login::{Login, claims::Mapping, provider::Client},
-    run::Mode,
     session::Keys,
 };
 use std::{
@@ -12,6 +11,14 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// How people come.
+pub(crate) enum Mode {
+    /// One person, on this machine, as the kubeconfig says.
+    Laptop,
+    /// Many people, who log in.
+    Login(Box<Login>, Origin, Arc<Keys>),
+}
 
 /// In the cluster, for many people.
 #[derive(Debug, clap::Args)]

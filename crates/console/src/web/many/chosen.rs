@@ -6,6 +6,7 @@ use crate::{
     page::Failure,
     registry::Known,
     shops::{self, Question},
+    text,
 };
 use operations::OperationError;
 use release::Sha256;
@@ -62,12 +63,8 @@ impl Chosen {
         most: usize,
     ) -> Result<Self, Failure> {
         match shops.len() {
-            0 => Err(Failure::Missing(
-                "Choose shops in the table first.".to_owned(),
-            )),
-            count if count > most => Err(Failure::Missing(format!(
-                "{count} shops are chosen; at most {most} are changed at once."
-            ))),
+            0 => Err(Failure::Missing(text::CHOOSE_SHOPS.to_owned())),
+            count if count > most => Err(Failure::Missing(text::too_many(count, most))),
             _ => Ok(Self { shops, search }),
         }
     }
