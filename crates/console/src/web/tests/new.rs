@@ -200,7 +200,7 @@ async fn of_a_list_each_bad_row_is_told_and_none_is_stored() {
 #[tokio::test]
 async fn a_file_is_taken_without_scripts() {
     let console = console([may(), may()]).await;
-    let token = console.guard.form_token();
+    let token = console.guard.form_token("");
     let part = |name: &str, value: &str| {
         format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
