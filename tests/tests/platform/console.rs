@@ -188,7 +188,10 @@ fn people_log_in_through_the_edge_and_nothing_that_is_away_logs_them_out() {
     // A pod that knows the provider leads there; one that has just started says that it is away.
     let sent = late.contains("303 https://login.localhost:8089/auth?");
     let led = sent && late.contains("Could not connect");
-    assert!(led || late.contains("<code>login-provider</code>"), "{late}");
+    assert!(
+        led || late.contains("<code>login-provider</code>"),
+        "{late}"
+    );
     assert!(!late.contains("oidc:"), "{late}");
 
     // Its account may do all that it did.
