@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_secs(30);
 const LIFE: Duration = Duration::from_mins(5);
 const TEMPLATE: &str = "templates/logs/otlp.yaml";
 
-fn values(more: Value) -> Value {
+fn values(more: &Value) -> Value {
     let mut values = json!({ "scheduler": { "enabled": false }, "headroom": { "enabled": false } });
     values
         .as_object_mut()
@@ -43,7 +43,7 @@ fn image() -> Value {
     json!({ "digest": format!("sha256:{:064}", 0) })
 }
 
-/// A node's logs, what sends them, and VictoriaLogs, which takes OTLP.
+/// A node's logs, what sends them, and `VictoriaLogs`, which takes OTLP.
 struct Stage {
     scratch: tempfile::TempDir,
     configuration: PathBuf,
@@ -56,7 +56,7 @@ impl Stage {
         let pods = scratch.path().join("pods");
         let token = scratch.path().join("token");
         fs::write(&token, "sesame").unwrap();
-        let values = values(json!({ "logs": { "otlp": {
+        let values = values(&json!({ "logs": { "otlp": {
             "enabled": true,
             "image": image(),
             "podLogs": [pods],
@@ -245,7 +245,7 @@ fn no_line_is_lost_while_the_target_is_away_and_the_collector_is_killed() {
 fn figures_get_to_a_receiver_of_remote_write_with_their_labels() {
     let scratch = scratch();
     let (sender, receiver) = (free_port(), free_port());
-    let values = values(json!({
+    let values = values(&json!({
         "watch": { "enabled": false },
         "prometheus": {
             "enabled": true,
