@@ -113,6 +113,10 @@ fn a_manager_has_one_shop(anna: &mut Browser<'_>, cluster: &Cluster) {
 
 #[test]
 #[ignore = "needs Node: make test-console"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one day of four people, in its order"
+)]
 fn people_log_in_and_do_what_they_may() {
     let cluster = Cluster::alone();
     let scheduler = Scheduler::install(&cluster);

@@ -35,11 +35,11 @@ pub(super) fn written(event: &Value) -> Option<String> {
 pub(super) fn logged(log: &str) -> BTreeSet<String> {
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
     let audits = lines.filter(|line: &Value| line["target"] == "audit");
-    audits.map(named).collect()
+    audits.map(|line| named(&line)).collect()
 }
 
 /// What a line of the log is about.
-pub(super) fn named(line: Value) -> String {
+pub(super) fn named(line: &Value) -> String {
     let field = |name: &str| line[name].as_str().map(str::to_owned);
     let message = field("message").unwrap();
     if let Some(job) = field("job") {

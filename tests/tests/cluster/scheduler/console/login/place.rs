@@ -1,5 +1,10 @@
 //! The provider, the console as its image runs it, and who has which role.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes its files itself, and has no failpoints"
+)]
+
 use super::{ACCOUNT, CONSOLE, FORM, PROVIDER};
 use crate::scheduler::{LONG, SYSTEM, Scheduler, console::Browser};
 use e2e::{
@@ -72,10 +77,7 @@ pub(super) fn bindings() -> String {
         ),
         all("cluster-admin", group("admins")),
     ];
-    objects
-        .iter()
-        .map(|object| format!("{object}\n---\n"))
-        .collect()
+    objects.map(|object| object.to_string()).join("\n---\n")
 }
 
 /// The provider, the console, and what they have on disk.

@@ -217,5 +217,5 @@ pub(super) fn logged(log: &str, person: &str) -> BTreeSet<String> {
             "{line}"
         );
     }
-    audits.into_iter().map(console::named).collect()
+    audits.iter().map(console::named).collect()
 }
