@@ -162,6 +162,12 @@ impl<'a> Platform<'a> {
         self.directory.join(name)
     }
 
+    /// Whether its store answers: from then on its directory stays.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.store.answers()
+    }
+
     /// The directory that stands in for a file server.
     #[must_use]
     pub fn shared(&self) -> &Path {

@@ -14,7 +14,7 @@
 )]
 
 use e2e::{
-    cluster::{self, Cluster},
+    cluster::{self, Cluster, eventually},
     figures,
     platform::{Class, Platform, Tenant, console::Doors, edge::Signed},
     web,
@@ -42,6 +42,8 @@ const MODULES: [(&str, &str); 1] = [("page", "")];
 const SHARED: &str = "shared = [\"media\"]";
 /// How long a connection into the cluster may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Until the platform's store answers.
+const BEGUN: Duration = Duration::from_mins(4);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -78,7 +80,10 @@ fn doors(port: &str) -> io::Result<Doors> {
 
 fn accounts(port: &str) -> io::Result<()> {
     let cluster = Cluster::shared();
-    let provider = Platform::attach(&cluster).accounts(doors(port)?);
+    let platform = Platform::attach(&cluster);
+    // `platform up` runs beside it, and begins with an empty directory.
+    eventually("the platform", BEGUN, || platform.is_begun().then_some(()));
+    let provider = platform.accounts(doors(port)?);
     drop(provider.wait());
     Err(io::Error::other("the provider ended"))
 }

@@ -96,6 +96,10 @@ impl Platform<'_> {
     pub fn console(&self, mut values: Value, doors: Doors) {
         let image = built(self.cluster, "longshore-console");
         let (repository, digest) = image.by_digest();
+        // The provider may have been started a moment ago, and writes this one last.
+        eventually("the provider's authority", START, || {
+            self.path(AUTHORITY).is_file().then_some(())
+        });
         let file = |name| fs::read_to_string(self.path(name)).expect("the provider was started");
         let signed = Signed {
             authority: file(AUTHORITY),
