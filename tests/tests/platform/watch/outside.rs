@@ -57,11 +57,14 @@ pub(super) fn certificate(platform: &Platform<'_>) {
 
 /// The name is gone, and then back.
 pub(super) fn vanishes(platform: &Platform<'_>, names: &NameServer, edge: IpAddr) {
-    eventually("it is up from outside", LONG, || {
+    // From both: it was down a moment ago, and one of them may not have looked since.
+    eventually("it is up", LONG, || {
         let uptime = told(platform, &["uptime", NAME]);
         let probes = uptime["hosts"][0]["probes"].as_array()?.clone();
-        let up = |it: &Value| it["vantage"] == "outside" && it.get("problem").is_none();
-        (probes.iter().any(up) && incident(platform).is_none()).then_some(())
+        let is_up = |it: &Value| it.get("problem").is_none();
+        let ended = |it: &Value| it.get("end").is_some();
+        let over = uptime["incidents"].as_array()?.iter().all(ended);
+        (over && probes.len() == 2 && probes.iter().all(is_up)).then_some(())
     });
     names.knows(HOST, None);
     let begin = Instant::now();
