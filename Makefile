@@ -256,7 +256,7 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics-edge.md docs/metrics-edge.md
 	cargo run --locked --quiet --package watch --example watch_metrics > $(target)/metrics-watch.md
 	mv $(target)/metrics-watch.md docs/metrics-watch.md
-	cargo run --locked --quiet --package console --example console_metrics > $(target)/metrics-console.md
+	cargo run --locked --quiet --manifest-path crates/console/Cargo.toml --example console_metrics > $(target)/metrics-console.md
 	mv $(target)/metrics-console.md docs/metrics-console.md
 	cargo run --locked --quiet --package edge --example edge_dashboard > $(target)/edge.json
 	mv $(target)/edge.json manifests/chart/files/dashboards/edge.json
