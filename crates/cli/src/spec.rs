@@ -1,14 +1,16 @@
 //! `longshore.toml`: what CI says about a shop's release, beside its sources.
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::SignedDuration;
 use release::{
     ChannelName, Migration, ModuleName, Php, RelativePath, Version, Writable, check_nesting,
 };
+use runtime::Setting as _;
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// A shop's release as `longshore.toml` describes it.
@@ -199,16 +201,13 @@ fn span<'de, D: serde::Deserializer<'de>>(
 ///
 /// Says what was expected.
 pub(crate) fn parse_span(text: &str) -> Result<SignedDuration, String> {
-    let duration = text
-        .parse::<Span>()
-        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    duration
-        .ok()
+    Duration::read(text)
+        .and_then(|duration| SignedDuration::try_from(duration).ok())
         .filter(SignedDuration::is_positive)
         .ok_or_else(|| {
             format!(
-                "{text:?} is not a length of time: expected a whole number and a unit, such as \
-                 90d, 12h or 30m"
+                "{text:?} is not a length of time: expected {}",
+                Duration::EXPECTED
             )
         })
 }

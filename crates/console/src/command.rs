@@ -8,10 +8,7 @@ use api::SYSTEM;
 use clap::Parser;
 use client::{ApiError, Cluster};
 use release::Reason;
-use runtime::{
-    Setting as _, Stop, command_line,
-    telemetry::{self, Filter, Format},
-};
+use runtime::command_line::{self, StartError};
 use std::{
     ffi::OsString,
     io::{self, Write as _},
@@ -19,7 +16,6 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
 
 /// How long a call is tried that a page waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,9 +76,9 @@ enum CommandError {
     /// A file of a setting cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The process cannot wait for the network.
-    #[error("cannot start the runtime")]
-    Runtime(#[source] io::Error),
+    /// Nothing began.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 impl CommandError {
@@ -91,7 +87,7 @@ impl CommandError {
             Self::Console(error) => error.reason(),
             Self::Api(error) => error.reason(),
             Self::File(_) => Reason::Config,
-            Self::Runtime(_) => Reason::Bug,
+            Self::Start(_) => Reason::Bug,
         }
     }
 }
@@ -107,46 +103,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<(), CommandError> {
-    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
-        telemetry::start(&filter, Format::from_stderr());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CommandError::Runtime)?;
-    runtime.block_on(async {
-        let mut signals = Stop::listen().map_err(CommandError::Runtime)?;
-        let stop = CancellationToken::new();
-        let asked = stop.clone();
-        let signalled = async {
-            signals.asked().await;
-            asked.cancel();
-            std::future::pending::<()>().await;
-        };
+    command_line::serve(&client::log_filter(&arguments.log), |stop| async move {
         let elsewhere = arguments.login.listen;
         let mode = arguments.login.mode()?;
         let listen = match mode {
             Mode::Laptop => SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)),
             Mode::Login(..) => elsewhere,
         };
-        let work = async {
-            let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
-            let Some(cluster) = stop.run_until_cancelled(connect).await else {
-                return Ok(());
-            };
-            let namespace = &arguments.namespace;
-            let health = arguments.health;
-            let opened = |address: &str| {
-                // Whoever started it without a terminal reads the log.
-                writeln!(io::stdout(), "Open {address}").ok();
-            };
-            Ok(run::run(cluster?, (listen, health), mode, namespace, stop, opened).await?)
+        let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
+        let Some(cluster) = stop.run_until_cancelled(connect).await else {
+            return Ok(());
         };
-        tokio::select! {
-            ended = work => ended,
-            () = signalled => Ok(()),
-        }
+        let namespace = &arguments.namespace;
+        let listen = (listen, arguments.health);
+        let opened = |address: &str| {
+            // Whoever started it without a terminal reads the log.
+            writeln!(io::stdout(), "Open {address}").ok();
+        };
+        Ok(run::run(cluster?, listen, mode, namespace, stop, opened).await?)
     })
 }
 

@@ -9,10 +9,7 @@ use clap::{Parser, Subcommand};
 use client::{ApiError, Cluster};
 use jiff::Timestamp;
 use release::Reason;
-use runtime::{
-    Setting as _, Stop, command_line,
-    telemetry::{self, Filter, Format},
-};
+use runtime::command_line::{self, StartError};
 use std::{
     ffi::OsString,
     io::{self, Write as _},
@@ -21,7 +18,6 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
 
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// How long a call of the start is tried.
@@ -181,9 +177,9 @@ enum CommandError {
     /// The API server cannot be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The process cannot wait for the network.
-    #[error("cannot start the runtime")]
-    Runtime(#[source] io::Error),
+    /// Nothing began.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 impl CommandError {
@@ -191,7 +187,7 @@ impl CommandError {
         match self {
             Self::Api(error) => error.reason(),
             Self::Issue(error) => error.reason(),
-            Self::Agent(AgentError::Task(_)) | Self::Runtime(_) => Reason::Bug,
+            Self::Agent(AgentError::Task(_)) | Self::Start(_) => Reason::Bug,
             Self::Agent(_) => Reason::Config,
         }
     }
@@ -203,37 +199,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<(), CommandError> {
-    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
-        telemetry::start(&filter, Format::from_stderr());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CommandError::Runtime)?;
-    runtime.block_on(async {
-        let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE).await?;
+    command_line::serve(&client::log_filter(&arguments.log), |stop| async move {
+        let asked = stop.clone();
+        let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
+        let Some(cluster) = asked.run_until_cancelled(connect).await else {
+            return Ok(());
+        };
+        let cluster = cluster?;
         match arguments.what {
-            What::Agent(told) => Ok(agent::run::run(cluster, told.settings()).await?),
+            What::Agent(told) => Ok(agent::run::run(cluster, told.settings(), stop).await?),
+            What::Issue(told) => Ok(issue::run(cluster, told.settings(), stop).await?),
             What::Why { host } => {
-                let told = why::why(&cluster, &host.to_lowercase(), Timestamp::now()).await?;
-                // A reader that went away needs no second message.
-                io::stdout().write_all(told.as_bytes()).ok();
-                Ok(())
-            }
-            What::Issue(told) => {
-                let mut signals = Stop::listen().map_err(CommandError::Runtime)?;
-                let stop = CancellationToken::new();
-                let asked = stop.clone();
-                let signalled = async {
-                    signals.asked().await;
-                    asked.cancel();
-                    std::future::pending::<()>().await;
-                };
-                tokio::select! {
-                    ended = issue::run(cluster, told.settings(), stop) => Ok(ended?),
-                    () = signalled => Ok(()),
+                let host = host.to_lowercase();
+                let why = why::why(&cluster, &host, Timestamp::now());
+                if let Some(told) = stop.run_until_cancelled(why).await {
+                    // A reader that went away needs no second message.
+                    io::stdout().write_all(told?.as_bytes()).ok();
                 }
+                Ok(())
             }
         }
     })

@@ -187,7 +187,7 @@ mod tests {
                         (10^9)
   LONGSHORE_MEMORY=\"31MiB\": expected 32MiB or more, as a whole number and a unit, such as 64MiB \
                         (2^20) or 1GB (10^9)
-  LONGSHORE_DEADLINE=\"600\": expected a whole number and a unit, such as 500ms, 30s, 5m or 1h
+  LONGSHORE_DEADLINE=\"600\": expected a whole number and a unit, such as 500ms, 30s, 5m, 1h or 90d
   LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and \
                         target=level where one differs, such as warn,store=debug
   LONGSHORE_LOG_FORMAT=\"xml\": expected text or json

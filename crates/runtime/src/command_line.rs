@@ -1,12 +1,14 @@
 //! A program that takes its settings from arguments: from the command line to the exit code.
 
 use crate::{
-    Report, Setting as _, TERMINATION_LOG, caught,
-    telemetry::{Filter, Format},
+    Report, Setting as _, Stop, TERMINATION_LOG, caught,
+    telemetry::{self, Filter, Format},
 };
 use clap::{Parser, error::ErrorKind};
 use release::{Reason, Trouble};
-use std::{error::Error, ffi::OsString, process::ExitCode};
+use std::{error::Error, ffi::OsString, io, pin::pin, process::ExitCode};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 /// Runs the whole of `program` with these arguments, its name first: help and version are results,
 /// a mistake in the arguments is exit code 64, and an error is reported with its reason.
@@ -26,6 +28,42 @@ pub fn run<A: Parser, E: Error + 'static>(
         Ok(Err(error)) => report.failure(&error, reason(&error)),
         Err(panicked) => report.failure(&panicked, Reason::Bug),
     }
+}
+
+/// The process cannot wait for the network, or for signals.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the runtime")]
+pub struct StartError(#[source] io::Error);
+
+/// Logs what `filter` lets through, and does `work` on two threads. A request to stop cancels the
+/// token of the work, which then ends by itself.
+///
+/// # Errors
+///
+/// Those of the work, and [`StartError`].
+pub fn serve<E: From<StartError>, W: Future<Output = Result<(), E>>>(
+    filter: &str,
+    work: impl FnOnce(CancellationToken) -> W,
+) -> Result<(), E> {
+    if let Some(filter) = Filter::read(filter) {
+        telemetry::start(&filter, Format::from_stderr());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(StartError)?;
+    runtime.block_on(async {
+        let mut signals = Stop::listen().map_err(StartError)?;
+        let stop = CancellationToken::new();
+        let mut work = pin!(work(stop.clone()));
+        tokio::select! {
+            ended = &mut work => return ended,
+            signal = signals.asked() => info!(%signal, "asked to stop"),
+        }
+        stop.cancel();
+        work.await
+    })
 }
 
 /// Prints what clap says. Help and version are results; anything else is a mistake in the

@@ -232,7 +232,7 @@ mod tests {
              lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as shops/acme\n  \
              LONGSHORE_FLOOR is set but empty; expected a sequence: a whole number from 1 to \
              9007199254740991\n  LONGSHORE_DEADLINE=\"30\": expected a whole number and a unit, \
-             such as 500ms, 30s, 5m or 1h\n  LONGSHORE_CHANEL is not a setting; did you mean \
+             such as 500ms, 30s, 5m, 1h or 90d\n  LONGSHORE_CHANEL is not a setting; did you mean \
              LONGSHORE_CHANNEL?"
         );
     }

@@ -4,7 +4,7 @@ use crate::Setting;
 use std::time::Duration;
 
 impl Setting for Duration {
-    const EXPECTED: &'static str = "a whole number and a unit, such as 500ms, 30s, 5m or 1h";
+    const EXPECTED: &'static str = "a whole number and a unit, such as 500ms, 30s, 5m, 1h or 90d";
 
     fn read(text: &str) -> Option<Self> {
         let (count, unit) = split(text)?;
@@ -13,6 +13,7 @@ impl Setting for Duration {
             "s" => Some(Self::from_secs(count)),
             "m" => count.checked_mul(60).map(Self::from_secs),
             "h" => count.checked_mul(3600).map(Self::from_secs),
+            "d" => count.checked_mul(24 * 3600).map(Self::from_secs),
             _ => None,
         }
     }
@@ -68,6 +69,7 @@ mod tests {
             ("30s", 30_000),
             ("5m", 300_000),
             ("1h", 3_600_000),
+            ("1d", 86_400_000),
             ("0s", 0),
         ] {
             assert_eq!(
@@ -83,7 +85,7 @@ mod tests {
             "-1s",
             "1.5s",
             "1 s",
-            "1d",
+            "1w",
             "1S",
             "18446744073709551615h",
             "18446744073709551616s",

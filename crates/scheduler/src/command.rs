@@ -8,11 +8,8 @@ use jiff::SignedDuration;
 use plan::guard::Limit;
 use release::Reason;
 use render::edge::PlatformHost;
-use runtime::{
-    Setting as _, command_line,
-    telemetry::{self, Filter, Format},
-};
-use std::{ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
+use runtime::command_line::{self, StartError};
+use std::{ffi::OsString, net::SocketAddr, process::ExitCode, time::Duration};
 
 /// How long a call of the start is tried.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -100,16 +97,16 @@ enum CommandError {
     /// It ended.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The process cannot wait for the network.
-    #[error("cannot start the runtime")]
-    Runtime(#[source] io::Error),
+    /// Nothing began.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 impl CommandError {
     fn reason(&self) -> Reason {
         match self {
             Self::Run(error) => error.reason(),
-            Self::Runtime(_) => Reason::Bug,
+            Self::Start(_) => Reason::Bug,
         }
     }
 }
@@ -125,9 +122,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn control(arguments: &Arguments) -> Result<(), CommandError> {
-    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
-        telemetry::start(&filter, Format::from_stderr());
-    }
     let random = || format!("longshore-scheduler-{:08x}", rand::random::<u32>());
     let settings = Settings {
         namespace: arguments.namespace.clone(),
@@ -143,16 +137,15 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
         dns: arguments.dns,
         platform_hosts: arguments.platform_host.clone(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CommandError::Runtime)?;
-    runtime.block_on(async {
-        let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE)
-            .await
-            .map_err(RunError::Api)?;
-        Ok(run::run(cluster, settings).await?)
+    command_line::serve(&client::log_filter(&arguments.log), |stop| async move {
+        let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
+        match stop.run_until_cancelled(connect).await {
+            Some(cluster) => {
+                let cluster = cluster.map_err(RunError::Api)?;
+                Ok(run::run(cluster, settings, stop).await?)
+            }
+            None => Ok(()),
+        }
     })
 }
 

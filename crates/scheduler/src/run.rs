@@ -45,7 +45,7 @@ use plan::guard::Limit;
 use queue::Ended;
 use release::Reason;
 use render::edge::PlatformHost;
-use runtime::{PageServer, Stop, Tasks};
+use runtime::{PageServer, Tasks};
 use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info};
@@ -85,9 +85,6 @@ pub(crate) enum RunError {
     /// The cluster lacks what is needed.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Signals cannot be heard.
-    #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
     /// The address of health and metrics cannot be had.
     #[error("cannot listen on {listen}, as --listen says")]
     Listen {
@@ -107,13 +104,17 @@ impl RunError {
         match self {
             Self::Api(error) => error.reason(),
             Self::Listen { .. } => Reason::Config,
-            Self::Signals(_) | Self::Task(_) => Reason::Bug,
+            Self::Task(_) => Reason::Bug,
         }
     }
 }
 
-/// Runs until a signal comes.
-pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunError> {
+/// Runs until it is asked to stop.
+pub(crate) async fn run(
+    cluster: Cluster,
+    settings: Settings,
+    asked: CancellationToken,
+) -> Result<(), RunError> {
     let cluster = cluster.patient(PATIENCE);
     let mut optional = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| kind.optional) {
@@ -125,7 +126,6 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
             optional.insert(kind.name);
         }
     }
-    let mut signals = Stop::listen().map_err(RunError::Signals)?;
     let server = PageServer::bind(settings.listen)
         .await
         .map_err(|source| RunError::Listen {
@@ -169,10 +169,7 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     });
     let mut work = tokio::task::JoinSet::from_iter([work.run(GRACE)]);
     let ended = tokio::select! {
-        signal = signals.asked() => {
-            info!(%signal, "asked to stop");
-            Ok(())
-        }
+        () = asked.cancelled() => Ok(()),
         Some(ended) = support.join_next() => flat(ended),
         Some(ended) = work.join_next() => flat(ended),
     };

@@ -7,12 +7,8 @@ use crate::{
 use clap::{ArgAction, Parser, Subcommand, builder::BoolishValueParser};
 use client::{ApiError, Cluster};
 use release::Reason;
-use runtime::{
-    Setting as _, Stop, command_line,
-    telemetry::{self, Filter, Format},
-};
-use std::{ffi::OsString, io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
-use tokio_util::sync::CancellationToken;
+use runtime::command_line::{self, StartError};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 /// How long a call of the start is tried.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -130,9 +126,9 @@ enum CommandError {
     /// The API server cannot be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The process cannot wait for the network.
-    #[error("cannot start the runtime")]
-    Runtime(#[source] io::Error),
+    /// Nothing began.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 impl CommandError {
@@ -140,7 +136,7 @@ impl CommandError {
         match self {
             Self::Watch(error) => error.reason(),
             Self::Api(error) => error.reason(),
-            Self::Runtime(_) => Reason::Bug,
+            Self::Start(_) => Reason::Bug,
         }
     }
 }
@@ -151,34 +147,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<(), CommandError> {
-    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
-        telemetry::start(&filter, Format::from_stderr());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CommandError::Runtime)?;
     let What::Run(told) = arguments.what;
-    runtime.block_on(async {
-        let mut signals = Stop::listen().map_err(CommandError::Runtime)?;
-        let stop = CancellationToken::new();
-        let asked = stop.clone();
-        let signalled = async {
-            signals.asked().await;
-            asked.cancel();
-            std::future::pending::<()>().await;
-        };
-        let work = async {
-            let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
-            match stop.run_until_cancelled(connect).await {
-                Some(cluster) => Ok(run::run(cluster?, told.settings(), stop).await?),
-                None => Ok(()),
-            }
-        };
-        tokio::select! {
-            ended = work => ended,
-            () = signalled => Ok(()),
+    command_line::serve(&client::log_filter(&arguments.log), |stop| async move {
+        let connect = Cluster::connect(arguments.context.as_deref(), PATIENCE);
+        match stop.run_until_cancelled(connect).await {
+            Some(cluster) => Ok(run::run(cluster?, told.settings(), stop).await?),
+            None => Ok(()),
         }
     })
 }

@@ -17,14 +17,13 @@ use super::{
 use client::Cluster;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use runtime::{Page, PageServer, Pages, Stop, TaskError, Tasks};
+use runtime::{Page, PageServer, Pages, TaskError, Tasks};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
     io,
     net::SocketAddr,
     path::PathBuf,
-    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -78,21 +77,21 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
-    /// Signals cannot be listened for.
-    #[error("cannot listen for signals")]
-    Signals(#[source] io::Error),
     /// A task.
     #[error(transparent)]
     Task(#[from] TaskError<Infallible>),
 }
 
-/// Keeps the HAProxy of a directory until a signal comes.
+/// Keeps the HAProxy of a directory until it is asked to stop.
 ///
 /// # Errors
 ///
 /// The directory cannot be written, or the address is taken.
-pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError> {
-    let mut signals = Stop::listen().map_err(AgentError::Signals)?;
+pub async fn run(
+    cluster: Cluster,
+    settings: Settings,
+    stop: CancellationToken,
+) -> Result<(), AgentError> {
     let mut files = Files::new(settings.directory.clone()).map_err(PrepareError::Files)?;
     prepare(&mut files, &settings.trust)?;
     let certificates = files.known_certificates();
@@ -109,8 +108,7 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
         haproxy: HaProxy::new(settings.directory),
     });
     shared.watched.model().keep(certificates);
-    let stop = CancellationToken::new();
-    let mut tasks = Tasks::<Infallible>::new(stop.clone());
+    let mut tasks = Tasks::<Infallible>::new(stop);
     let reporter = Reporter::new(cluster.clone(), settings.identity);
     let reporting = Arc::clone(&shared);
     tasks.spawn("report", Span::current(), |stop| async move {
@@ -141,15 +139,7 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
         server.run(pages(shared), stop).await;
         Ok(())
     });
-    let mut ended = pin!(tasks.run(GRACE));
-    tokio::select! {
-        signal = signals.asked() => {
-            info!(%signal, "asked to stop");
-            stop.cancel();
-        }
-        ended = &mut ended => return Ok(ended?),
-    }
-    Ok(ended.await?)
+    Ok(tasks.run(GRACE).await?)
 }
 
 async fn keep(mut keeper: Keeper, shared: &Shared, stop: &CancellationToken) {
