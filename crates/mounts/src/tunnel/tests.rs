@@ -2,6 +2,7 @@ mod server;
 
 use super::*;
 use crate::nfs::{EfsClient, Server};
+use parking_lot::Mutex;
 use rcgen::{CertificateParams, KeyPair};
 use server::{Reads, extension, server, server_that};
 use std::{collections::BTreeSet, path::PathBuf};
