@@ -88,7 +88,7 @@ test-scheduler: tools build images cluster-tests ## the tests of a real API serv
 .PHONY: test-platform
 test-platform: tools build images cluster-tests ## the tests of pods on real kubelets, the other half
 	@$(tools) cluster
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
+	CLUSTER_DIR=$(target)/cluster-platform tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
 
 # Not among what `make build` builds, since few changes need them. Both at once: each by itself
