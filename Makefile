@@ -173,9 +173,11 @@ test-console: tools build cluster-tests ## the console in a real browser, beside
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in
 
+# Only what it runs: a release build of everything is half of an hour's work for two cores.
 .PHONY: bench-watch
-bench-watch: release ## longshore-watch with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and a release build)
+bench-watch: ## longshore-watch with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and a release build)
 	cargo test --locked --release --package watch --all-features --test watch -- --ignored --nocapture --test-threads 1
+	cargo build --locked --release --workspace --bin bench-agent --bin longshore --bin longshore-agent
 	$(target)/release/bench-agent
 
 .PHONY: bench-stack

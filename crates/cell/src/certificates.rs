@@ -18,6 +18,12 @@ impl Certificates {
         self.0.get(&shard_name(shard_of(host)))?.get(host)
     }
 
+    /// The ConfigMaps of which something is remembered.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// Takes in a ConfigMap, or that it is gone; gives the hosts of which something else is
     /// remembered now.
     pub fn take(
@@ -134,7 +140,9 @@ mod tests {
             of_shop(&shop, &known)[0].not_after.as_deref(),
             Some("1970-01-01T00:01:00Z")
         );
+        assert_eq!(known.names(), [shard.as_str()]);
         assert_eq!(known.take(&shard, BTreeMap::new()).len(), 1);
+        assert_eq!(known.names(), [""; 0]);
         assert_eq!(of_shop(&shop, &known), []);
     }
 }

@@ -84,7 +84,7 @@ pub(super) async fn certificates(controller: Arc<Controller>, stop: Cancellation
     let (key, value) = certificate::LABEL;
     let watch = (api, config().labels(&format!("{key}={value}")));
     let one = |map: ConfigMap| edge::certificates::took(&controller, &map);
-    let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
+    let all = |maps: Vec<ConfigMap>| edge::certificates::listed(&controller, &maps);
     let gone = |map: ConfigMap| edge::certificates::gone(&controller, &map);
     let changes = (all, one, gone);
     follow("certificates", &controller, watch, &stop, Some, changes).await;
@@ -95,7 +95,8 @@ pub(super) async fn visits(controller: Arc<Controller>, stop: CancellationToken)
     let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
     let watch = (api, config().fields(&format!("metadata.name={VISITS}")));
     let one = |map: ConfigMap| to_zero::took(&controller, &map);
-    let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
+    // There is one, if any: without it, it is gone.
+    let all = |maps: Vec<ConfigMap>| one(maps.into_iter().next().unwrap_or_default());
     let gone = |_| to_zero::took(&controller, &ConfigMap::default());
     let changes = (all, one, gone);
     follow("visits", &controller, watch, &stop, Some, changes).await;
