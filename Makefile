@@ -31,6 +31,8 @@ STACK ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 demo_cluster := $(abspath $(or $(CLUSTER_DIR),/var/tmp/longshore-cluster))
+# Clusters with different directories run beside each other.
+test_cluster := $(abspath $(or $(CLUSTER_DIR),$(target)/cluster))
 tools := tests/tools/tools $(target)/tools
 fuzz_targets := envelope manifest trust_root entries mountinfo errors
 
@@ -82,13 +84,13 @@ test-cluster: test-scheduler test-platform ## tests on a real Kubernetes cluster
 .PHONY: test-scheduler
 test-scheduler: tools build images cluster-tests ## the tests of a real API server, half of `make test-cluster`
 	@$(tools) cluster
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
 
 .PHONY: test-platform
 test-platform: tools build images cluster-tests ## the tests of pods on real kubelets, the other half
 	@$(tools) cluster
-	CLUSTER_DIR=$(target)/cluster-platform tests/cluster/cluster run --nodes 2 --policies -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
 
 # Not among what `make build` builds, since few changes need them. Both at once: each by itself
@@ -141,24 +143,24 @@ bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git a
 .PHONY: bench-scheduler
 bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kwok plays, as root (SHOPS=5000)
 	@$(tools) cluster
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
 .PHONY: bench-console
 bench-console: tools release ## longshore-console with 5,000 shops on a real API server, and 200 open pages, as root (SHOPS=5000)
 	@$(tools) cluster console
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-console --shops $(SHOPS)
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-console --shops $(SHOPS)
 
 .PHONY: test-outage
 test-outage: tools build images cluster-tests ## the edge under load while the API server is away for ten minutes, as root
 	@$(tools) cluster
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --show-output ten_minutes
 
 .PHONY: test-stack
 test-stack: tools build images cluster-tests ## the chart's own logs, Prometheus and Alertmanager on a real cluster, as root (half an hour, and 9 minutes of Go the first time; STACK_AWAY_SECONDS=600)
 	@$(tools) cluster chart stack
 	cargo test --locked --workspace --all-features --test e2e -- --ignored silence:: targets::
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output stack::
 
 .PHONY: test-browser
@@ -170,7 +172,7 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 .PHONY: test-console
 test-console: tools build cluster-tests ## the console in a real browser, beside a real API server, as root (2 minutes)
 	@$(tools) cluster console
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in
 
 # Only what it runs: a release build of everything is half of an hour's work for two cores.
@@ -220,7 +222,7 @@ faults: tools build ## every fault loop at full counts, as root; writes target/f
 .PHONY: faults-cluster
 faults-cluster: tools build images cluster-tests ## the fault classes that need a cluster, on a real one, as root (SEED=1)
 	@$(tools) cluster
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  $(target)/debug/faults --cluster --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint
