@@ -175,12 +175,12 @@ test-console: tools build cluster-tests ## the console in a real browser, beside
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in
 
-# Only what it runs: a release build of everything is half of an hour's work for two cores.
 .PHONY: bench-watch
-bench-watch: ## longshore-watch with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and a release build)
-	cargo test --locked --release --package watch --all-features --test watch -- --ignored --nocapture --test-threads 1
-	cargo build --locked --release --workspace --bin bench-agent --bin longshore --bin longshore-agent
-	$(target)/release/bench-agent
+bench-watch: build ## longshore-watch of the images with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and the images' binaries)
+	images/binaries $(target)/images/binaries
+	WATCH_IMAGE=$(target)/images/binaries \
+	  cargo test --locked --workspace --all-features --test watch -- --ignored --nocapture --test-threads 1
+	$(target)/debug/bench-agent --image $(target)/images/binaries
 
 .PHONY: bench-stack
 bench-stack: release ## the chart's Prometheus with 5,000 shops that are played, and VictoriaLogs with a million lines (an hour; STACK="--pods 10000")

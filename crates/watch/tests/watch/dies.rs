@@ -3,7 +3,7 @@
 use crate::{
     agents::agent,
     api::Api,
-    world::{get, pod, port, shop, until},
+    world::{get, pod, port, program, shop, until},
 };
 use observe::v1::Errors;
 use parking_lot::Mutex;
@@ -15,10 +15,7 @@ use std::{
     process::Stdio,
     time::Duration,
 };
-use tokio::{
-    process::{Child, Command},
-    time::sleep,
-};
+use tokio::{process::Child, time::sleep};
 
 const PLACES: [Ipv4Addr; 3] = [
     Ipv4Addr::new(127, 0, 4, 1),
@@ -27,7 +24,7 @@ const PLACES: [Ipv4Addr; 3] = [
 ];
 
 fn begin(directory: &Path, agents: u16, listen: SocketAddr) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_longshore-watch"))
+    program()
         .args(["run", "--outside", "false", "--log", "warn"])
         .arg("--data")
         .arg(directory.join("data"))

@@ -3,7 +3,7 @@
 use crate::{
     api::Api,
     hosts::{nginx, write_many},
-    world::{metric, port, shop, until},
+    world::{metric, port, program, shop, until},
 };
 use serde_json::{Value, json};
 use std::{
@@ -12,7 +12,7 @@ use std::{
     process::Stdio,
     time::Duration,
 };
-use tokio::{process::Command, time::sleep};
+use tokio::time::sleep;
 
 const SHOPS: usize = 100;
 const OF_EACH: usize = 100;
@@ -54,7 +54,7 @@ async fn ten_thousand_domains_are_probed_each_minute_on_time() {
         shop(&api, &format!("shop{name}"), &Value::from(domains));
     }
     fs::write(directory.path().join("kubeconfig"), api.kubeconfig()).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_longshore-watch"))
+    let child = program()
         .args(["run", "--outside", "false", "--log", "warn"])
         .args([
             "--edge",

@@ -4,7 +4,7 @@ use crate::{
     agents::{Agent, agent},
     api::Api,
     many::{peak, processor},
-    world::{metric, pod, port, shop, until},
+    world::{metric, pod, port, program, shop, until},
 };
 use observe::v1::Errors;
 use serde_json::json;
@@ -14,10 +14,7 @@ use std::{
     process::Stdio,
     time::Duration,
 };
-use tokio::{
-    process::Command,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 const AGENTS: u16 = 1000;
 /// Errors that nobody had before, one after the other, each in another shop.
@@ -54,7 +51,7 @@ async fn errors_of_a_thousand_agents_are_seen_soon() {
         agents.push(agent);
     }
     fs::write(directory.path().join("kubeconfig"), api.kubeconfig()).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_longshore-watch"))
+    let child = program()
         .args(["run", "--outside", "false", "--log", "warn"])
         .args([
             "--listen",

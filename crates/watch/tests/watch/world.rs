@@ -9,12 +9,14 @@ use observe::v1::{Errors, Uptime};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{
+    env,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    process::Command,
     task::JoinSet,
     time::{Instant, sleep},
 };
@@ -23,6 +25,21 @@ use watch::{Pace, Settings};
 
 /// How long a test waits for what should be there.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The program. `make bench-watch` measures that of the images: `WATCH_IMAGE` says what
+/// `images/binaries` made. It names its loader by a path that only images have.
+pub fn program() -> Command {
+    let Some(image) = env::var_os("WATCH_IMAGE") else {
+        return Command::new(env!("CARGO_BIN_EXE_longshore-watch"));
+    };
+    let of_image = Path::new(&image).join("opt/longshore");
+    let mut command = Command::new(of_image.join("lib/ld.so"));
+    command
+        .arg("--library-path")
+        .arg(of_image.join("lib"))
+        .arg(of_image.join("bin/longshore-watch"));
+    command
+}
 
 /// All as in a cluster, but faster.
 pub fn pace() -> Pace {
