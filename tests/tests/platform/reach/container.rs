@@ -2,6 +2,9 @@
 
 use e2e::platform::{Pod, Tenant};
 
+/// The sockets that a shop's PHP sees.
+const SOCKETS: [&str; 2] = ["/run/shop/php-fpm.sock", "/var/log/shop/requests.sock"];
+
 /// What its container shows it: itself, its own files and its own Secret.
 #[track_caller]
 pub(super) fn shows_its_own_alone(shop: &Tenant<'_>, pod: &Pod, other: &str) {
@@ -48,14 +51,15 @@ pub(super) fn shows_its_own_alone(shop: &Tenant<'_>, pod: &Pod, other: &str) {
         sh("grep -rlsI longshore-reads /etc /srv /mnt /tmp /var /run; true"),
         ""
     );
-    // Of all shops' files its own; and no socket but that of its php-fpm, such as the agent's.
+    // Of all shops' files its own; and of sockets that of its php-fpm, and the one at which nginx
+    // tells its agent of requests: not that of the agent's log level.
     let files = sh(
         "find / \\( -path /proc -o -path /sys \\) -prune -o \\( -name 'belongs-to-*' -o -type s \
          \\) -print 2>/dev/null; true",
     );
     assert!(
         files.contains(&format!("/belongs-to-{}\n", shop.name))
-            && files.lines().all(|path| path == "/run/shop/php-fpm.sock"
+            && files.lines().all(|path| SOCKETS.contains(&path)
                 || path.ends_with(&format!("/belongs-to-{}", shop.name))),
         "{files}"
     );
