@@ -63,7 +63,7 @@ impl Moment {
 }
 
 /// What stands around each page.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Frame {
     pub(crate) person: String,
     /// What each form bears.

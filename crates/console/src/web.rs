@@ -36,6 +36,7 @@ use axum::{
     response::{Redirect, Response},
     routing::{get, post},
 };
+use operations::change::Basis;
 use std::sync::Arc;
 
 /// Bytes of a form at most: a Shop has 300 values of 4 KiB.
@@ -51,6 +52,21 @@ impl Desk {
     /// If it is not read yet.
     fn known(&self, asked: &Asked) -> Result<Sight<'_>, Failure> {
         self.sight(&asked.view).ok_or(Failure::Starting)
+    }
+
+    /// What a plan of these Shops is made of, as far as the person sees them; `channels` are those
+    /// of new Shops.
+    ///
+    /// # Errors
+    ///
+    /// If it is not read yet.
+    fn basis<'a>(
+        &self,
+        asked: &Asked,
+        shops: impl Iterator<Item = &'a str>,
+        channels: impl Iterator<Item = &'a str>,
+    ) -> Result<Basis, Failure> {
+        Ok(Basis::of(&self.known(asked)?.fleet, shops, channels))
     }
 }
 
