@@ -27,6 +27,7 @@ use crate::{
     metrics::count,
     page::{Asked, Failure},
     session::Session,
+    text,
 };
 use axum::{
     Form, Router,
@@ -108,7 +109,7 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .route("/audit", get(audit::show))
         .route("/audit.csv", get(audit::csv))
         .route("/halt", get(halt::show).post(halt::pull))
-        .fallback(|| async { Failure::Missing("There is no such page.".to_owned()) })
+        .fallback(|| async { Failure::Missing(text::NO_PAGE.to_owned()) })
         .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(guarding, guard))
         .layer(middleware::from_fn_with_state(counting, count))
