@@ -262,6 +262,8 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics-watch.md docs/metrics-watch.md
 	cargo run --locked --quiet --manifest-path crates/console/Cargo.toml --example console_metrics > $(target)/metrics-console.md
 	mv $(target)/metrics-console.md docs/metrics-console.md
+	cargo run --locked --quiet --manifest-path crates/console/Cargo.toml --example console_dashboard > $(target)/console.json
+	mv $(target)/console.json manifests/chart/files/dashboards/console.json
 	cargo run --locked --quiet --package edge --example edge_dashboard > $(target)/edge.json
 	mv $(target)/edge.json manifests/chart/files/dashboards/edge.json
 	cargo run --locked --quiet --package edge --example issuer_dashboard > $(target)/issuer.json

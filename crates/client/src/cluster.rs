@@ -1,17 +1,18 @@
 //! A connection to the API server, and every call that Longshore makes.
 
+mod metadata;
 mod write;
 
-use crate::{ApiError, Found, KINDS, Kind, SHOP, kind::resource_of, retry};
-use api::{APPLIED, Identity, Object, ObjectMetaSummary};
+use crate::{ApiError, kind::resource_of, retry};
+use api::{APPLIED, Identity, Object};
 use futures_util::future::BoxFuture;
 use kube::{
     Client, Config,
-    api::{Api, DynamicObject, ListParams, PatchParams, ValidationDirective},
+    api::{Api, DynamicObject, PatchParams, ValidationDirective},
     config::KubeConfigOptions,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
 /// The one field manager under which everything is written.
@@ -24,11 +25,6 @@ const EDITOR: &str = "longshore-console";
 pub const OURS: &str = "app.kubernetes.io/managed-by=longshore";
 /// How long one request may take.
 pub const REQUEST: Duration = Duration::from_secs(8);
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
-/// Pages of one list at most: two million objects.
-const PAGES: usize = 4000;
-
 /// What happens to fields that another manager owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflicts {
@@ -120,26 +116,6 @@ impl Cluster {
         Self {
             patience,
             ..self.clone()
-        }
-    }
-
-    /// Whether the cluster has a kind.
-    ///
-    /// # Errors
-    ///
-    /// If the API server does not do it.
-    pub async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
-        let params = ListParams::default().labels(OURS).limit(1);
-        match self
-            .call(&format!("list {}", kind.name), || {
-                api.list_metadata(&params)
-            })
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_missing() => Ok(false),
-            Err(error) => Err(error),
         }
     }
 
@@ -256,69 +232,6 @@ impl Cluster {
             }
         };
         retry::until(Instant::now() + self.patience, once).await
-    }
-
-    /// Metadata of all objects of a kind that are ours, by shop; only of one shop if it is named.
-    ///
-    /// # Errors
-    ///
-    /// If the API server does not do it.
-    pub async fn live(
-        &self,
-        kind: &Kind,
-        shop: Option<&str>,
-    ) -> Result<Vec<(String, Identity, ObjectMetaSummary)>, ApiError> {
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
-        let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
-        let mut params = ListParams::default().labels(&selector).limit(PAGE);
-        let mut found = Vec::new();
-        for _ in 0..PAGES {
-            let page = self
-                .call(&format!("list {}", kind.name), || {
-                    api.list_metadata(&params)
-                })
-                .await;
-            let page = match page {
-                Err(error) if kind.optional && error.is_missing() => return Ok(found),
-                // The API server forgot the page's version: start again.
-                Err(ApiError::Refused { status, .. })
-                    if status.code == 410 && params.continue_token.is_some() =>
-                {
-                    found.clear();
-                    params.continue_token = None;
-                    continue;
-                }
-                page => page?,
-            };
-            found.extend(
-                page.items
-                    .into_iter()
-                    .filter_map(|item| Found::new(kind, item.metadata)?.of_shop()),
-            );
-            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if params.continue_token.is_none() {
-                return Ok(found);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Metadata of everything that is ours, shop by shop.
-    ///
-    /// # Errors
-    ///
-    /// If the API server does not do it.
-    pub async fn world(
-        &self,
-        shop: Option<&str>,
-    ) -> Result<BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>, ApiError> {
-        let mut world: BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>> = BTreeMap::new();
-        for kind in KINDS {
-            for (shop, identity, live) in self.live(kind, shop).await? {
-                world.entry(shop).or_default().insert(identity, live);
-            }
-        }
-        Ok(world)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Kind {
     plural: &'static str,
     /// Whether a cluster may lack it.
     pub optional: bool,
+    /// Whether its objects are in the shop's namespace.
+    pub namespaced: bool,
 }
 
 const fn kind(api_version: &'static str, name: &'static str, plural: &'static str) -> Kind {
@@ -27,13 +29,21 @@ const fn kind(api_version: &'static str, name: &'static str, plural: &'static st
         name,
         plural,
         optional: false,
+        namespaced: true,
+    }
+}
+
+const fn of_cluster(name: &'static str, plural: &'static str) -> Kind {
+    Kind {
+        namespaced: false,
+        ..kind("v1", name, plural)
     }
 }
 
 /// Every kind that `render` makes, in the order in which objects are applied.
 pub const KINDS: &[Kind] = &[
-    kind("v1", "Namespace", "namespaces"),
-    kind("v1", "PersistentVolume", "persistentvolumes"),
+    of_cluster("Namespace", "namespaces"),
+    of_cluster("PersistentVolume", "persistentvolumes"),
     kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     kind("v1", "ServiceAccount", "serviceaccounts"),
     kind("v1", "ResourceQuota", "resourcequotas"),

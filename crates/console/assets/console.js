@@ -11,8 +11,8 @@
     }
   };
 
-  // Parts of the page that say data-live, each at most once a second.
-  const EVERY = 1000;
+  // Parts of the page that say data-live, each once in data-every milliseconds at most.
+  const EVERY = 250;
   const parts = () => document.querySelectorAll("[data-live]");
   const keys = (part) => part.dataset.live.split(" ").filter(Boolean);
   const last = new Map();
@@ -29,7 +29,7 @@
       if (now && !now.contains(document.querySelector("input:focus, textarea:focus, select:focus"))) {
         htmx.trigger(now, "live");
       }
-    }, Math.max(0, state.at + EVERY - Date.now()));
+    }, Math.max(0, state.at + (Number(part.dataset.every) || EVERY) - Date.now()));
   };
 
   const AGAIN = 5000;

@@ -12,8 +12,9 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
+/// Objects in one page of a list: while one is read, it takes many times the memory that is kept of
+/// it.
+const PAGE: u32 = 100;
 /// How often the halt is read. It is not watched: a connection that is half open would look like
 /// no halt.
 const HALT: Duration = Duration::from_secs(2);

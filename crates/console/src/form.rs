@@ -152,7 +152,7 @@ impl Part {
                     "Archived" => Some(ShopState::Archived),
                     _ => None,
                 };
-                spec.state = problems.some("state", state.ok_or("choose one of them"));
+                spec.state = problems.some("state", state.ok_or(text::CHOOSE_STATE));
             }
             Self::Scale => {
                 spec.scale.min = problems.some("min", number(sent.get("min")));

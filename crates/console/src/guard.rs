@@ -12,6 +12,7 @@ use crate::{
     address::{Origin, encode},
     login::{CALLBACK, LOGGED_OUT},
     session::{Keys, Purpose, Session},
+    text,
 };
 use axum::{
     extract::{Request, State},
@@ -253,31 +254,11 @@ fn login(uri: &Uri) -> Response {
 impl Refusal {
     fn answer(self) -> Response {
         let (code, text) = match self {
-            Self::Name => (
-                StatusCode::MISDIRECTED_REQUEST,
-                "The console answers to its own name alone: on a laptop http://127.0.0.1, in the \
-                 cluster the host of LONGSHORE_CONSOLE_URL.\n",
-            ),
-            Self::Secret => (
-                StatusCode::UNAUTHORIZED,
-                "Open the address that longshore-console printed when it started: it has the \
-                 secret of this run.\n",
-            ),
-            Self::Session => (
-                StatusCode::UNAUTHORIZED,
-                "Your session has ended, and nothing was done. Open the console in another tab \
-                 and log in; then load this page again, and your browser sends the form once \
-                 more.\n",
-            ),
-            Self::Origin => (
-                StatusCode::FORBIDDEN,
-                "This was not sent from a page of the console. Nothing was done.\n",
-            ),
-            Self::Time => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The answer took longer than a minute. What was asked for may be done: look \
-                 before you try again.\n",
-            ),
+            Self::Name => (StatusCode::MISDIRECTED_REQUEST, text::OTHER_NAME),
+            Self::Secret => (StatusCode::UNAUTHORIZED, text::NO_SECRET),
+            Self::Session => (StatusCode::UNAUTHORIZED, text::SESSION_ENDED),
+            Self::Origin => (StatusCode::FORBIDDEN, text::OTHER_ORIGIN),
+            Self::Time => (StatusCode::SERVICE_UNAVAILABLE, text::TOO_LONG),
         };
         (code, text).into_response()
     }

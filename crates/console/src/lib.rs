@@ -27,6 +27,7 @@
 
 mod address;
 mod command;
+mod dashboard;
 mod desk;
 mod follow;
 mod form;
@@ -50,5 +51,6 @@ mod view;
 mod web;
 
 pub use command::run;
+pub use dashboard::dashboard;
 pub use metrics::reference;
 pub use run::ConsoleError;

@@ -29,14 +29,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long changes are gathered: a rollout changes a Shop several times a second.
-const GATHER: Duration = Duration::from_millis(300);
+/// How long changes are gathered: the scheduler writes a Shop's status, and then the next part of it.
+const GATHER: Duration = Duration::from_millis(100);
 /// Keys that a page may have.
 const KEYS: usize = 200;
 
 /// What a page wants to hear of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Wanted(BTreeSet<String>);
+struct Wanted {
+    keys: BTreeSet<Key>,
+    all_shops: bool,
+    all_rollouts: bool,
+}
 
 impl Wanted {
     /// `key=shop/acme&key=rollouts`.
@@ -44,15 +48,27 @@ impl Wanted {
         let keys = query
             .split('&')
             .filter_map(|pair| pair.strip_prefix("key="));
-        Self(keys.take(KEYS).map(|key| key.replace("%2F", "/")).collect())
+        let mut wanted = Self::default();
+        for key in keys.take(KEYS).map(|key| key.replace("%2F", "/")) {
+            match key.split_once('/').unwrap_or((&key, "")) {
+                ("shops", _) => wanted.all_shops = true,
+                ("rollouts", _) => wanted.all_rollouts = true,
+                ("releases", _) => drop(wanted.keys.insert(Key::Releases)),
+                ("shop", name) => drop(wanted.keys.insert(Key::Shop(name.into()))),
+                ("rollout", name) => drop(wanted.keys.insert(Key::Rollout(name.into()))),
+                ("channel", name) => drop(wanted.keys.insert(Key::Channel(name.into()))),
+                _ => {}
+            }
+        }
+        wanted
     }
 
     fn has(&self, key: &Key) -> bool {
         match key {
             Key::All | Key::Halt => true,
-            Key::Shop(_) => self.0.contains("shops") || self.0.contains(&key.to_string()),
-            Key::Rollout(_) => self.0.contains("rollouts") || self.0.contains(&key.to_string()),
-            Key::Releases => self.0.contains("releases"),
+            Key::Shop(_) if self.all_shops => true,
+            Key::Rollout(_) if self.all_rollouts => true,
+            _ => self.keys.contains(key),
         }
     }
 }
@@ -125,6 +141,14 @@ fn sees(view: &View, registry: &Registry, key: &Key) -> bool {
             let rollout = known.fleet.rollouts.get(&**name);
             view.is_all() || rollout.is_some_and(|rollout| view.sees_rollout(name, rollout))
         }
+        Key::Channel(channel) => {
+            let known = registry.read();
+            let mut shops = known.fleet.shops.iter();
+            let own = |(name, shop): (&String, &api::Shop)| {
+                shop.spec.channel == **channel && view.sees_shop(name)
+            };
+            view.is_all() || shops.any(own)
+        }
         Key::Releases | Key::Halt | Key::All => true,
     }
 }
@@ -165,6 +189,9 @@ mod tests {
         assert!(hears(&Key::Shop("acme".into())) && hears(&Key::Rollout("r".into())));
         assert!(hears(&Key::All) && hears(&Key::Halt));
         assert!(!hears(&Key::Shop("acme-2".into())) && !hears(&Key::Releases));
+        let wanted = Wanted::read("key=channel%2Fshops%2Facme");
+        assert!(wanted.has(&Key::Channel("shops/acme".into())));
+        assert!(!wanted.has(&Key::Rollout("r".into())));
     }
 
     fn heard(

@@ -102,15 +102,15 @@ pub(crate) async fn count(
 }
 
 /// Where the numbers come from.
-struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     figures: &'a Figures,
     known: &'a Known,
 }
 
-type Sample = (Vec<(&'static str, String)>, f64);
-type Metric = (&'static str, &'static str, fn(&Sources<'_>) -> Vec<Sample>);
+pub(crate) type Sample = (Vec<(&'static str, String)>, f64);
+pub(crate) type Metric = (&'static str, &'static str, fn(&Sources<'_>) -> Vec<Sample>);
 
-const METRICS: [Metric; 10] = [
+pub(crate) const METRICS: [Metric; 10] = [
     (
         "longshore_console_requests_total",
         "Requests, by the pattern of their path (`route`; `none` is no page) and the class of the \
@@ -209,7 +209,7 @@ const fn float(number: u64) -> f64 {
     number as f64
 }
 
-fn kind(name: &str) -> &'static str {
+pub(crate) fn kind(name: &str) -> &'static str {
     if name.ends_with("_total") {
         "counter"
     } else {

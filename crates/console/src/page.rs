@@ -63,7 +63,7 @@ impl Moment {
 }
 
 /// What stands around each page.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Frame {
     pub(crate) person: String,
     /// What each form bears.
@@ -174,11 +174,7 @@ pub(crate) fn html(code: StatusCode, page: &impl Template) -> Response {
         Ok(text) => (code, Html(text)).into_response(),
         Err(error) => {
             error!(%error, "page not rendered");
-            (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "a bug of the console; its log says more\n",
-            )
-                .into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, text::BUG).into_response()
         }
     }
 }
@@ -259,7 +255,7 @@ impl IntoResponse for Failure {
             Self::Login(error) => {
                 let reason = error.reason();
                 let page = FailurePage {
-                    title: "You are not logged in",
+                    title: text::NOT_LOGGED_IN,
                     text: runtime::Chain(&error).to_string(),
                     hint: reason.hint(),
                     reason: Some(reason.code()),

@@ -44,7 +44,7 @@ pub(crate) fn source(plan: &Plan) -> &'static str {
     if plan.held.iter().any(|held| held == NOT_TRIED) {
         NOT_TRIED
     } else {
-        "The API server tried this."
+        text::TRIED
     }
 }
 

@@ -5,6 +5,7 @@ use api::{Fleet, Release, ResolvedRelease, Rollout, Shop, ShopClass};
 use jiff::Timestamp;
 use operations::halt::Halt;
 use parking_lot::{RwLock, RwLockReadGuard};
+use release::ChannelName;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -26,6 +27,9 @@ pub(crate) enum Key {
     Rollout(Arc<str>),
     /// Some Release.
     Releases,
+    /// What pages of this channel's shops show besides the shop: its Releases, and which rollouts
+    /// move shops; how far those are is only on their own pages.
+    Channel(Arc<str>),
     /// The halt.
     Halt,
     /// Perhaps everything.
@@ -38,8 +42,28 @@ impl fmt::Display for Key {
             Self::Shop(name) => write!(f, "shop/{name}"),
             Self::Rollout(name) => write!(f, "rollout/{name}"),
             Self::Releases => f.write_str("releases"),
+            Self::Channel(name) => write!(f, "channel/{name}"),
             Self::Halt => f.write_str("halt"),
             Self::All => f.write_str("all"),
+        }
+    }
+}
+
+/// Where a Release is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    channel: ChannelName,
+    sequence: u64,
+    /// When it was stored.
+    at: Option<Timestamp>,
+}
+
+impl Stored {
+    pub(crate) fn of(release: &ResolvedRelease, at: Option<Timestamp>) -> Self {
+        Self {
+            channel: release.channel.clone(),
+            sequence: release.sequence.get(),
+            at,
         }
     }
 }
@@ -47,12 +71,13 @@ impl fmt::Display for Key {
 /// What is known.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// What can be used.
+    /// What can be used. Releases are without their envelopes, which only plans need: those read
+    /// the few that they render.
     pub(crate) fleet: Fleet,
     /// Releases that cannot be read: why, by their name.
     pub(crate) unreadable: BTreeMap<String, String>,
-    /// When each Release was stored.
-    pub(crate) stored: BTreeMap<String, Timestamp>,
+    /// Releases by their name.
+    pub(crate) stored: BTreeMap<String, Stored>,
     /// The halt, if there is one.
     pub(crate) halt: Option<Halt>,
     /// Why the halt is not known, if it is not.
@@ -77,16 +102,32 @@ impl Known {
 
     /// The Release of this name.
     pub(crate) fn release(&self, name: &str) -> Option<&ResolvedRelease> {
-        let mut all = self.fleet.releases.values().flat_map(BTreeMap::values);
-        all.find(|release| release.name == name)
+        let place = self.stored.get(name)?;
+        let release = self
+            .fleet
+            .releases
+            .get(&place.channel)?
+            .get(&place.sequence)?;
+        Some(release).filter(|release| release.name == name)
+    }
+
+    /// When the Release of this name was stored.
+    pub(crate) fn stored_at(&self, name: &str) -> Option<Timestamp> {
+        self.stored.get(name)?.at
+    }
+
+    /// What changes for pages of shops by a change of this rollout.
+    fn channel_of(&self, rollout: &Rollout) -> Option<Key> {
+        let release = self.release(&rollout.spec.release)?;
+        Some(Key::Channel(release.channel.as_str().into()))
     }
 
     /// The same of a part of the fleet.
     pub(crate) fn with(&self, fleet: Fleet, halt: Option<Halt>) -> Self {
         let releases = fleet.releases.values().flat_map(BTreeMap::values);
         let stored = releases.filter_map(|release| {
-            let at = self.stored.get(&release.name)?;
-            Some((release.name.clone(), *at))
+            let place = self.stored.get(&release.name)?;
+            Some((release.name.clone(), place.clone()))
         });
         Self {
             stored: stored.collect(),
@@ -104,11 +145,12 @@ impl Known {
     fn keep_release(&mut self, release: &Release) {
         let name = release.metadata.name.clone().unwrap_or_default();
         self.forget_release(&name);
-        if let Some(at) = &release.metadata.creation_timestamp {
-            self.stored.insert(name.clone(), at.0);
-        }
         match ResolvedRelease::read(release) {
-            Ok(read) => {
+            Ok(mut read) => {
+                read.envelope = String::new();
+                let at = release.metadata.creation_timestamp.as_ref();
+                let place = Stored::of(&read, at.map(|at| at.0));
+                self.stored.insert(name, place);
                 let channel = self.fleet.releases.entry(read.channel.clone()).or_default();
                 channel.insert(read.sequence.get(), read);
             }
@@ -120,9 +162,11 @@ impl Known {
     }
 
     fn forget_release(&mut self, name: &str) {
-        self.stored.remove(name);
         self.unreadable.remove(name);
-        for channel in self.fleet.releases.values_mut() {
+        let Some(place) = self.stored.remove(name) else {
+            return;
+        };
+        if let Some(channel) = self.fleet.releases.get_mut(&place.channel) {
             channel.retain(|_, release| release.name != name);
         }
     }
@@ -198,11 +242,11 @@ pub(crate) trait Kept: Sized {
     /// Forgets all of them.
     fn clear(known: &mut Known);
 
-    /// Takes one in.
-    fn keep(self, known: &mut Known);
+    /// Takes one in. The result is what else changes.
+    fn keep(self, known: &mut Known) -> Option<Key>;
 
-    /// Forgets one.
-    fn forget(known: &mut Known, name: &str);
+    /// Forgets one. The result is what else changes.
+    fn forget(known: &mut Known, name: &str) -> Option<Key>;
 
     /// What a change of one is called.
     fn key(name: &str) -> Key;
@@ -224,19 +268,25 @@ impl Registry {
     /// Takes one in.
     pub(crate) fn applied<K: Kept>(&self, one: K) {
         let key = K::key(one.name());
-        one.keep(&mut self.known.write());
+        let more = one.keep(&mut self.known.write());
         self.tell(key);
+        if let Some(key) = more {
+            self.tell(key);
+        }
     }
 
     /// Forgets one.
     pub(crate) fn deleted<K: Kept>(&self, one: &K) {
-        K::forget(&mut self.known.write(), one.name());
+        let more = K::forget(&mut self.known.write(), one.name());
         self.tell(K::key(one.name()));
+        if let Some(key) = more {
+            self.tell(key);
+        }
     }
 }
 
 macro_rules! kept {
-    ($kind:ty, $what:literal, $field:ident, $key:expr) => {
+    ($kind:ty, $what:literal, $field:ident, $key:expr, $more:expr) => {
         impl Kept for $kind {
             const WHAT: &'static str = $what;
 
@@ -248,12 +298,16 @@ macro_rules! kept {
                 known.fleet.$field.clear();
             }
 
-            fn keep(self, known: &mut Known) {
-                known.fleet.$field.insert(self.name().to_owned(), self);
+            fn keep(self, known: &mut Known) -> Option<Key> {
+                let name = self.name().to_owned();
+                let before = known.fleet.$field.insert(name.clone(), self);
+                let after = &known.fleet.$field[&name];
+                $more(known, before.as_ref(), Some(after))
             }
 
-            fn forget(known: &mut Known, name: &str) {
-                known.fleet.$field.remove(name);
+            fn forget(known: &mut Known, name: &str) -> Option<Key> {
+                let before = known.fleet.$field.remove(name);
+                $more(known, before.as_ref(), None)
             }
 
             fn key(name: &str) -> Key {
@@ -263,12 +317,40 @@ macro_rules! kept {
     };
 }
 
-kept!(Shop, "shops", shops, |name: &str| Key::Shop(name.into()));
-kept!(Rollout, "rollouts", rollouts, |name: &str| Key::Rollout(
-    name.into()
-));
+/// Nothing else.
+fn alone<K>(_: &Known, _: Option<&K>, _: Option<&K>) -> Option<Key> {
+    None
+}
+
+/// Pages of shops name the rollouts that move them, and say the phase, and how one goes back.
+fn moved(known: &Known, before: Option<&Rollout>, after: Option<&Rollout>) -> Option<Key> {
+    let shown = |rollout: Option<&Rollout>| {
+        let rollout = rollout?;
+        let phase = rollout.status.as_ref().and_then(|status| status.phase);
+        Some((rollout.spec.clone(), phase))
+    };
+    if shown(before) == shown(after) {
+        return None;
+    }
+    known.channel_of(after.or(before)?)
+}
+
+kept!(
+    Shop,
+    "shops",
+    shops,
+    |name: &str| Key::Shop(name.into()),
+    alone
+);
+kept!(
+    Rollout,
+    "rollouts",
+    rollouts,
+    |name: &str| Key::Rollout(name.into()),
+    moved
+);
 // A class may change what is said of each of its shops.
-kept!(ShopClass, "shopclasses", classes, |_: &str| Key::All);
+kept!(ShopClass, "shopclasses", classes, |_: &str| Key::All, alone);
 
 impl Kept for Release {
     const WHAT: &'static str = "releases";
@@ -283,12 +365,15 @@ impl Kept for Release {
         known.stored.clear();
     }
 
-    fn keep(self, known: &mut Known) {
+    fn keep(self, known: &mut Known) -> Option<Key> {
         known.keep_release(&self);
+        Some(Key::Channel(self.spec.channel.as_str().into()))
     }
 
-    fn forget(known: &mut Known, name: &str) {
+    fn forget(known: &mut Known, name: &str) -> Option<Key> {
+        let channel = known.stored.get(name).map(|place| place.channel.clone());
         known.forget_release(name);
+        Some(Key::Channel(channel?.as_str().into()))
     }
 
     fn key(_: &str) -> Key {
@@ -297,54 +382,4 @@ impl Kept for Release {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use api::fixtures;
-    use serde_json::json;
-
-    #[test]
-    fn a_page_hears_of_each_change_and_of_nothing_else() {
-        let registry = Registry::default();
-        let mut changes = registry.changes();
-        registry.applied(fixtures::shop("acme", json!({})));
-        registry.halt(Ok(None));
-        registry.deleted(&fixtures::shop("acme", json!({})));
-        let halt = Halt {
-            by: "anna".to_owned(),
-            at: "2026-12-01T10:00:00Z".to_owned(),
-            why: "checkout fails".to_owned(),
-        };
-        registry.halt(Ok(Some(halt)));
-        let heard: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok())
-            .map(|key| key.to_string())
-            .collect();
-        assert_eq!(heard, ["shop/acme", "shop/acme", "halt"]);
-        assert!(registry.read().fleet.shops.is_empty());
-    }
-
-    #[test]
-    fn what_was_known_of_the_halt_stays_while_nobody_can_say() {
-        let registry = Registry::default();
-        let halt = Halt {
-            by: "anna".to_owned(),
-            at: String::new(),
-            why: String::new(),
-        };
-        registry.halt(Ok(Some(halt.clone())));
-        registry.halt(Err("forbidden".to_owned()));
-        let known = registry.read();
-        assert_eq!(known.halt.as_ref(), Some(&halt));
-        assert_eq!(known.halt_unknown.as_deref(), Some("forbidden"));
-    }
-
-    #[test]
-    fn a_release_that_cannot_be_read_is_named_until_it_is_gone() {
-        let spec = json!({ "channel": "shops/acme", "sequence": 1, "envelope": "{}" });
-        let release = Release::new("shops-acme-1", serde_json::from_value(spec).unwrap());
-        let registry = Registry::default();
-        registry.applied(release.clone());
-        assert!(registry.read().unreadable["shops-acme-1"].contains("spec.envelope"));
-        registry.deleted(&release);
-        assert!(registry.read().unreadable.is_empty());
-    }
-}
+mod tests;

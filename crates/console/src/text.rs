@@ -1,6 +1,10 @@
 //! The texts of pages that are made in Rust, in one place; all others stand in `templates`. Who
 //! translates the console changes this file and those: docs/console.md.
 
+mod refusals;
+
+pub(crate) use refusals::*;
+
 use api::BackupSchedule;
 use operations::rollout::Moving;
 use release::Migration;
@@ -344,3 +348,27 @@ pub(crate) fn rollout_started(name: &str) -> String {
 pub(crate) fn judged(fingerprint: &impl Display, state: &str) -> String {
     format!("{fingerprint} is {state} now.")
 }
+
+/// Of a plan.
+pub(crate) const TRIED: &str = "The API server tried this.";
+
+/// How far a wave of a rollout is.
+pub(crate) const WAVE_DONE: &str = "done";
+pub(crate) const WAVE_TO_COME: &str = "to come";
+pub(crate) const WAVE_WATCHED: &str = "watched";
+pub(crate) const WAVE_MOVING: &str = "moving";
+
+pub(crate) fn canaries(names: &[String]) -> String {
+    format!("canaries: {}", names.join(", "))
+}
+
+pub(crate) fn share(percent: u32) -> String {
+    format!("{percent} % of all shops")
+}
+
+/// A release that is gone.
+pub(crate) const NOT_IN_CLUSTER: &str = "is not in the cluster";
+
+/// The halt, for whoever may not read who and why.
+pub(crate) const SOMEBODY: &str = "somebody";
+pub(crate) const WHY_HIDDEN: &str = "you may not read why";

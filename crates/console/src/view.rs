@@ -4,7 +4,7 @@
 //! its rules name (a SelfSubjectRulesReview), each of which is asked for (a
 //! SelfSubjectAccessReview), since rules are all that RBAC says, and other authorizers may say no.
 
-use crate::{registry::Known, rights::Sees};
+use crate::{registry::Known, rights::Sees, text};
 use api::{Fleet, Rollout, Shop};
 use client::ApiError;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -138,9 +138,9 @@ impl View {
             halt.clone()
         } else {
             Halt {
-                by: "somebody".to_owned(),
+                by: text::SOMEBODY.to_owned(),
                 at: halt.at.clone(),
-                why: "you may not read why".to_owned(),
+                why: text::WHY_HIDDEN.to_owned(),
             }
         })
     }

@@ -27,6 +27,7 @@ use crate::{
     metrics::count,
     page::{Asked, Failure},
     session::Session,
+    text,
 };
 use axum::{
     Form, Router,
@@ -36,6 +37,7 @@ use axum::{
     response::{Redirect, Response},
     routing::{get, post},
 };
+use operations::change::Basis;
 use std::sync::Arc;
 
 /// Bytes of a form at most: a Shop has 300 values of 4 KiB.
@@ -51,6 +53,21 @@ impl Desk {
     /// If it is not read yet.
     fn known(&self, asked: &Asked) -> Result<Sight<'_>, Failure> {
         self.sight(&asked.view).ok_or(Failure::Starting)
+    }
+
+    /// What a plan of these Shops is made of, as far as the person sees them; `channels` are those
+    /// of new Shops.
+    ///
+    /// # Errors
+    ///
+    /// If it is not read yet.
+    fn basis<'a>(
+        &self,
+        asked: &Asked,
+        shops: impl Iterator<Item = &'a str>,
+        channels: impl Iterator<Item = &'a str>,
+    ) -> Result<Basis, Failure> {
+        Ok(Basis::of(&self.known(asked)?.fleet, shops, channels))
     }
 }
 
@@ -92,7 +109,7 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .route("/audit", get(audit::show))
         .route("/audit.csv", get(audit::csv))
         .route("/halt", get(halt::show).post(halt::pull))
-        .fallback(|| async { Failure::Missing("There is no such page.".to_owned()) })
+        .fallback(|| async { Failure::Missing(text::NO_PAGE.to_owned()) })
         .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(guarding, guard))
         .layer(middleware::from_fn_with_state(counting, count))

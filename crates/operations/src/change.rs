@@ -1,20 +1,28 @@
 //! A change of Shops: first the plan, as the API server says it, then the change, if nobody changed
 //! the Shop in between.
 
+mod basis;
+mod edits;
+
+pub use basis::Basis;
+
 use crate::{OperationError, create::object, parallel::at_once};
-use api::{Fleet, ResolvedRelease, Shop, ShopSpec, claims::Claims, namespace};
+use api::{ResolvedRelease, Shop, ShopSpec, namespace};
 use client::{Cluster, Conflicts, Mode, shop as identity};
 use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
-use plan::{Action, Change, Plan, difference, dry_run, foreseen, guard::Registry, tidy};
+use plan::{Action, Change, Edited, Field, Plan, difference, tidy};
 use release::Reason;
 use render::assign;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a plan says that nobody tried.
 pub const NOT_TRIED: &str = "The API server did not try it, since you may not write what the shop is made of: this is what \
      the scheduler would write.";
+/// Shops of one kind of change that are tried. What is equal in all of them but for their names is
+/// refused in all, or in none.
+const SAMPLES: usize = 25;
 /// How often it is tried while the scheduler writes the Shop's status at the same moment.
 const TRIES: usize = 5;
 
@@ -66,6 +74,27 @@ pub struct Edit {
     pub patch: Value,
 }
 
+/// Makes `patch` of `before`: RFC 7396.
+fn merge(before: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        before.clone_from(patch);
+        return;
+    };
+    if !before.is_object() {
+        *before = json!({});
+    }
+    let Value::Object(before) = before else {
+        return;
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            before.remove(name);
+        } else {
+            merge(before.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
 /// What would change if the Shops were patched: each Shop itself, and the objects that are made of
 /// it.
 ///
@@ -75,36 +104,17 @@ pub struct Edit {
 /// or does not answer. What it refuses of other objects is part of the plan.
 pub async fn plan_edits(
     cluster: &Cluster,
-    fleet: &Fleet,
+    basis: &Basis,
     edits: &[Edit],
 ) -> Result<Plan, OperationError> {
-    let tried = at_once(edits.iter().map(|one| edit(cluster, one, Mode::Dry))).await;
     let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
-    for (Edit { shop: name, .. }, value) in edits.iter().zip(tried) {
-        let before = shop(fleet, name)?;
-        let mut after: Shop = serde_json::from_value(value?)
-            .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
-        // What the scheduler found is its cache's to say, which is newer.
-        after.status.clone_from(&before.status);
-        let fields = difference(&stored(before), &stored(&after));
-        if !fields.is_empty() {
-            let change = Change {
-                object: identity(name),
-                action: Action::Change,
-                seen: None,
-                desired: None,
-                fields,
-                refused: None,
-            };
-            of_shops.push((name.clone(), change));
+    for then in edits::then(cluster, basis, edits).await? {
+        if !then.fields.is_empty() {
+            of_shops.push(of_shop(&then.name, Action::Change, then.fields));
         }
-        changed.insert(name.clone(), after);
+        changed.insert(then.name, then.shop);
     }
-    let mut plan = plan(cluster, fleet, changed).await?;
-    for (name, change) in of_shops {
-        plan.shops.entry(name).or_default().insert(0, change);
-    }
-    Ok(plan)
+    Ok(with_shops(plan(cluster, basis, &changed).await?, of_shops))
 }
 
 /// What would change if the shop moved to `release`.
@@ -114,16 +124,16 @@ pub async fn plan_edits(
 /// If there is no such shop, or if the API server does not answer.
 pub async fn plan_release(
     cluster: &Cluster,
-    fleet: &Fleet,
+    basis: &Basis,
     name: &str,
     release: &ResolvedRelease,
 ) -> Result<Plan, OperationError> {
-    let mut changed = shop(fleet, name)?.clone();
-    let next = assign::forward(&changed, release, fleet, Timestamp::now());
+    let mut changed = basis.shop(name)?.clone();
+    let next = assign::forward(&changed, release, &basis.fleet, Timestamp::now());
     let status = changed.status.get_or_insert_default();
     (status.release, status.previous, status.rejected) =
         (Some(next.release), next.previous, next.rejected);
-    plan(cluster, fleet, [(name.to_owned(), changed)].into()).await
+    plan(cluster, basis, &[(name.to_owned(), changed)].into()).await
 }
 
 /// Patches the Shop, if it is still at the generation that was shown.
@@ -153,7 +163,7 @@ pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, Operat
 /// If the API server refuses a Shop or does not answer.
 pub async fn plan_new(
     cluster: &Cluster,
-    fleet: &Fleet,
+    basis: &Basis,
     shops: &[Value],
 ) -> Result<Plan, OperationError> {
     let objects = shops.iter().map(object).collect::<Result<Vec<_>, _>>()?;
@@ -169,63 +179,67 @@ pub async fn plan_new(
             .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
         // Of a dry run, there is none.
         after.status = None;
-        let change = Change {
-            object: identity(&name),
-            action: Action::Create,
-            seen: None,
-            desired: None,
-            fields: difference(&json!({}), &json!({ "spec": stored(&after)["spec"] })),
-            refused: None,
-        };
-        of_shops.push((name.clone(), change));
+        let fields = difference(&json!({}), &json!({ "spec": stored(&after)["spec"] }));
+        of_shops.push(of_shop(&name, Action::Create, fields));
         changed.insert(name, after);
     }
-    let mut plan = plan(cluster, fleet, changed).await?;
+    Ok(with_shops(plan(cluster, basis, &changed).await?, of_shops))
+}
+
+/// What becomes of a Shop itself.
+fn of_shop(name: &str, action: Action, fields: Vec<Field>) -> (String, Change) {
+    let change = Change {
+        object: identity(name),
+        action,
+        seen: None,
+        desired: None,
+        fields,
+        refused: None,
+    };
+    (name.to_owned(), change)
+}
+
+fn with_shops(mut plan: Plan, of_shops: Vec<(String, Change)>) -> Plan {
     for (name, change) in of_shops {
         plan.shops.entry(name).or_default().insert(0, change);
     }
-    Ok(plan)
+    plan
 }
 
 async fn plan(
     cluster: &Cluster,
-    before: &Fleet,
-    changed: BTreeMap<String, Shop>,
+    basis: &Basis,
+    shops: &BTreeMap<String, Shop>,
 ) -> Result<Plan, OperationError> {
-    let shops = changed.keys().cloned().collect();
-    let mut fleet = before.clone();
-    fleet.shops.extend(changed);
-    let question = dry_run::Question {
-        fleet: &fleet,
-        claims: &Claims::of(&fleet),
-        before,
-        tries: dry_run::TRIES,
-        shops: &shops,
-        registry: Registry::Whole {
-            shops: fleet.shops.len(),
-        },
-        remove: None,
-        resources: &[],
-        conflicts: Conflicts::Refuse,
-        fields: true,
+    let then = basis.claims_of(shops);
+    let edited = Edited {
+        fleet: &basis.fleet,
+        claims: &basis.claims,
+        claims_then: then.as_ref().unwrap_or(&basis.claims),
+        shops,
+        tries: SAMPLES,
         now: Timestamp::now(),
     };
-    if may_try(cluster, &shops).await? {
-        match dry_run::plan(cluster, &question).await {
+    let foreseen = edited.foresee().await;
+    if may_try(cluster, shops).await? {
+        match edited.tried(cluster, &foreseen).await {
             // It may also be that the program may not do this as the person.
             Err(error) if error.reason() == Reason::ApiForbidden => {}
             planned => return Ok(planned?),
         }
     }
-    let mut plan = foreseen(&question);
+    let mut plan = foreseen.untried();
     plan.held.push(NOT_TRIED.to_owned());
     Ok(plan)
 }
 
 /// Whether the person may let the API server try what shops are made of: to look at it everywhere,
 /// as a plan does, and to write it. Whoever changes Shops alone needs neither.
-async fn may_try(cluster: &Cluster, shops: &BTreeSet<String>) -> Result<bool, OperationError> {
-    let Some(shop) = shops.first() else {
+async fn may_try(
+    cluster: &Cluster,
+    shops: &BTreeMap<String, Shop>,
+) -> Result<bool, OperationError> {
+    let Some(shop) = shops.keys().next() else {
         return Ok(true);
     };
     let right = |verb: &str, namespace: Option<String>| ResourceAttributes {
@@ -237,13 +251,6 @@ async fn may_try(cluster: &Cluster, shops: &BTreeSet<String>) -> Result<bool, Op
     };
     Ok(cluster.may(right("list", None)).await?
         && cluster.may(right("patch", Some(namespace(shop)))).await?)
-}
-
-fn shop<'a>(fleet: &'a Fleet, name: &str) -> Result<&'a Shop, OperationError> {
-    fleet
-        .shops
-        .get(name)
-        .ok_or_else(|| OperationError::Missing(format!("shop {name} is not in the registry")))
 }
 
 fn stored(shop: &Shop) -> Value {
@@ -264,9 +271,7 @@ async fn edit(cluster: &Cluster, one: &Edit, mode: Mode) -> Result<Value, Operat
             return Err(OperationError::Missing(format!("Shop {name} is gone")));
         };
         if found["metadata"]["generation"].as_i64() != Some(*generation) {
-            return Err(OperationError::Moved(format!(
-                "Shop {name} was changed since it was shown; look at the plan again"
-            )));
+            return Err(moved(name));
         }
         let version = found["metadata"]["resourceVersion"].as_str();
         let version = version.unwrap_or_default();
@@ -280,6 +285,12 @@ async fn edit(cluster: &Cluster, one: &Edit, mode: Mode) -> Result<Value, Operat
     )))
 }
 
+fn moved(name: &str) -> OperationError {
+    OperationError::Moved(format!(
+        "Shop {name} was changed since it was shown; look at the plan again"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,21 +299,10 @@ mod tests {
 
     const SHOP: &str = "/apis/longshore.dev/v1alpha1/shops/acme";
 
-    /// RFC 7396, as its page has it.
     fn merged(target: &Value, patch: &Value) -> Value {
-        let Value::Object(patch) = patch else {
-            return patch.clone();
-        };
-        let mut target = target.as_object().cloned().unwrap_or_default();
-        for (name, value) in patch {
-            if value.is_null() {
-                target.remove(name);
-            } else {
-                let was = target.get(name).cloned().unwrap_or_default();
-                target.insert(name.clone(), merged(&was, value));
-            }
-        }
-        Value::Object(target)
+        let mut target = target.clone();
+        merge(&mut target, patch);
+        target
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 pub type Place = (String, String);
 
 /// To compile the definitions takes longer than everything else here.
-static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
+pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
 
 /// What a person says of a new shop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,5 +13,6 @@
 mod prune;
 mod removal;
 
+pub(crate) use prune::stays;
 pub use prune::{Verdict, prune};
 pub use removal::{GuardBlock, Limit, Missing, Registry, Removal, removal};

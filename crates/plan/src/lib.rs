@@ -10,8 +10,8 @@
 
 mod difference;
 pub mod dry_run;
+mod edited;
 pub mod files;
-mod foreseen;
 mod gate;
 pub mod guard;
 pub mod registry;
@@ -23,8 +23,9 @@ mod text;
 pub mod why;
 
 pub use difference::{Field, difference, tidy};
-pub use foreseen::foreseen;
+pub use edited::{Edited, Foreseen};
 pub use gate::gate;
+pub use sampling::{Kinds, common, kind_of_fields, sampled};
 pub use staleness::{Moved, moved};
 pub use summary::{Group, Summary};
 pub use text::{counted, summed, unified};
@@ -46,7 +47,7 @@ pub struct Plan {
     pub shops: BTreeMap<String, Vec<Change>>,
     /// Shops that were looked at.
     pub looked_at: usize,
-    /// Shops of which the API server tried no object, as it confirmed the same change of a hundred
+    /// Shops of which the API server tried no object, as it confirmed the same change of so many
     /// others.
     #[serde(default)]
     pub alike: usize,

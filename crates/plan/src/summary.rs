@@ -1,6 +1,6 @@
 //! A fleet's changes on one screen: shops whose changes are the same are one group.
 
-use super::{Action, Change, Plan};
+use super::{Action, Change, Field, Plan};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -91,23 +91,30 @@ fn shown(shop: &str, change: &Change, value: impl Fn(&str) -> String) -> Vec<Str
         Action::Delete => vec![format!("- {object}")],
         Action::Adopt => vec![format!("~ {object}: only our record of it")],
         Action::Change => {
-            let line = |field: &super::Field| {
-                let side = |side: &Option<Value>| {
-                    side.as_ref().map_or_else(
-                        || "nothing".to_owned(),
-                        |side| value(&general(shop, &plain(side))),
-                    )
-                };
-                format!(
-                    "~ {object}: {} {} → {}",
-                    general(shop, &field.path),
-                    side(&field.before),
-                    side(&field.after)
-                )
-            };
+            let line = |field| format!("~ {object}: {}", of_field(shop, field, &value));
             change.fields.iter().map(line).collect()
         }
     }
+}
+
+/// A line about a field, with the whole of its values.
+pub(super) fn whole_line(shop: &str, field: &Field) -> String {
+    of_field(shop, field, &str::to_owned)
+}
+
+fn of_field(shop: &str, field: &Field, value: &impl Fn(&str) -> String) -> String {
+    let side = |side: &Option<Value>| {
+        side.as_ref().map_or_else(
+            || "nothing".to_owned(),
+            |side| value(&general(shop, &plain(side))),
+        )
+    };
+    format!(
+        "{} {} → {}",
+        general(shop, &field.path),
+        side(&field.before),
+        side(&field.after)
+    )
 }
 
 fn plain(value: &Value) -> String {
@@ -133,7 +140,7 @@ fn brief(text: &str) -> String {
 
 /// A text with placeholders for what only this shop has: its name, where it stands as a word, and
 /// hashes of its configuration.
-fn general(shop: &str, text: &str) -> String {
+pub(super) fn general(shop: &str, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
     let mut rest = text;
@@ -172,7 +179,6 @@ fn hashes(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Field;
     use super::*;
     use api::Identity;
 

@@ -79,6 +79,7 @@ impl Platform<'_> {
             .arg(doors.console())
             .arg(self.path("console.key"))
             .arg(self.path("console.pem"))
+            .arg(json!({ "anna": ["admins"], "boris": ["viewers"] }).to_string())
             .deadline(LIFE)
             .start();
         let address = format!("{HOST}:{}", doors.accounts);

@@ -42,6 +42,17 @@ impl Database {
     #[must_use]
     #[track_caller]
     pub fn start(_cluster: &Cluster) -> Self {
+        Self::listening(HOST, PORT)
+    }
+
+    /// The same at this address, for programs beside it.
+    ///
+    /// # Panics
+    ///
+    /// It is not installed, or does not start.
+    #[must_use]
+    #[track_caller]
+    pub fn listening(address: &str, port: u16) -> Self {
         let scratch = crate::shop::scratch();
         let data = format!("--datadir={}", scratch.path().join("data").display());
         let words = [
@@ -58,9 +69,9 @@ impl Database {
         let socket = scratch.path().join("socket");
         let (listen, at) = (
             format!("--socket={}", socket.display()),
-            format!("--bind-address={HOST}"),
+            format!("--bind-address={address}"),
         );
-        let port = format!("--port={PORT}");
+        let port = format!("--port={port}");
         // No DNS is asked who a client is; the smallest of everything.
         let words = [
             "--no-defaults",

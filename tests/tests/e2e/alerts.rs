@@ -134,7 +134,7 @@ fn dashboards_show_metrics_that_exist() {
         .iter()
         .filter_map(|row| row.split('`').nth(1))
         .collect();
-    for name in ["edge", "fleet", "issuer", "shops"] {
+    for name in ["console", "edge", "fleet", "issuer", "shops"] {
         let text = page(&format!("manifests/chart/files/dashboards/{name}.json"));
         let queries = text.lines().filter(|line| line.contains("\"expr\": "));
         let shown: Vec<_> = queries.flat_map(named).collect();

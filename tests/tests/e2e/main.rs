@@ -39,6 +39,7 @@ mod php;
 mod places;
 mod publishing;
 mod repair;
+mod restore;
 mod rollout;
 mod second;
 mod server;

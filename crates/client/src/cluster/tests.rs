@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::scripted::{Script, expect, list};
+use crate::{KINDS, Kind, SHOP};
 
 fn namespaces() -> &'static Kind {
     &KINDS[0]

@@ -46,7 +46,7 @@ pub(crate) fn spec(spec: &ShopSpec, sent: &Fields) -> Result<ShopSpec, Problems>
         "Maintenance" => spec.state = ShopState::Maintenance,
         "Suspended" => spec.state = ShopState::Suspended,
         "Archived" => spec.state = ShopState::Archived,
-        _ => problems.some::<(), _>("state", Err("choose one of them")),
+        _ => problems.some::<(), _>("state", Err(text::CHOOSE_STATE)),
     }
     for (name, pods) in [("min", &mut spec.scale.min), ("max", &mut spec.scale.max)] {
         if !sent.get(name).trim().is_empty() {

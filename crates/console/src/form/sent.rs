@@ -1,5 +1,6 @@
 //! Text of forms, read.
 
+use crate::text;
 use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
 /// What a browser sent: names and values.
@@ -75,20 +76,17 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// A whole number.
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     let text = text.trim();
-    text.parse()
-        .map_err(|_| format!("{text:?}: expected a whole number"))
+    text.parse().map_err(|_| text::no_number(text))
 }
 
 /// Lines of a path, `=` and a value.
 pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut pairs = BTreeMap::new();
     for line in lines(text) {
-        let (path, value) = line
-            .split_once('=')
-            .ok_or_else(|| format!("{line:?}: expected a path, = and a value"))?;
+        let (path, value) = line.split_once('=').ok_or_else(|| text::no_pair(line))?;
         let (path, value) = (path.trim().to_owned(), value.trim().to_owned());
         if pairs.insert(path, value).is_some() {
-            return Err(format!("{line:?}: its path is there twice"));
+            return Err(text::twice(line));
         }
     }
     Ok(pairs)

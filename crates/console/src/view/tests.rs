@@ -1,6 +1,7 @@
 //! Who sees what.
 
 use super::*;
+use crate::registry::Stored;
 use crate::rights::Rights;
 use api::{ResolvedRelease, fixtures};
 use client::scripted::{Exchange, Script, expect};
@@ -105,7 +106,7 @@ fn known() -> Known {
         release.name = format!("shops-{name}-3");
         known
             .stored
-            .insert(release.name.clone(), jiff::Timestamp::UNIX_EPOCH);
+            .insert(release.name.clone(), Stored::of(&release, None));
         known
             .fleet
             .releases

@@ -8,7 +8,7 @@ use crate::{
     rights::Right,
     text,
 };
-use api::{Fleet, ShopSpec};
+use api::ShopSpec;
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -16,10 +16,10 @@ use axum::{
 };
 use operations::{
     Done, OperationError,
-    change::{self, Edit},
+    change::{self, Basis, Edit},
 };
 use serde_json::Value;
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 use tracing::info;
 
 #[derive(Template)]
@@ -80,7 +80,7 @@ pub(super) async fn send(
     Path((name, word)): Path<(String, String)>,
     Posted(sent): Posted,
 ) -> Answer {
-    let fleet = desk.known(&asked)?.fleet.clone();
+    let basis = desk.basis(&asked, iter::once(&*name), iter::empty())?;
     let step = Step {
         desk: &desk,
         asked: &asked,
@@ -89,7 +89,7 @@ pub(super) async fn send(
         sent: &sent,
         shop: name,
     };
-    let Some(shop) = fleet.shops.get(&step.shop) else {
+    let Ok(shop) = basis.shop(&step.shop) else {
         return Err(Failure::Missing(text::none("shop", &step.shop)));
     };
     let after = match step.part.spec(&shop.spec, &sent) {
@@ -103,7 +103,8 @@ pub(super) async fn send(
     if sent.get("step") == "apply" {
         step.apply(&patch).await
     } else {
-        step.plan(&fleet, &shop.spec, &patch).await
+        let spec = shop.spec.clone();
+        step.plan(basis, &spec, &patch).await
     }
 }
 
@@ -143,10 +144,11 @@ impl Step<'_> {
         Ok(done(&format!("/shops/{}", encode(&self.shop)), &said))
     }
 
-    async fn plan(self, fleet: &Fleet, spec: &ShopSpec, patch: &Value) -> Answer {
+    async fn plan(self, basis: Basis, spec: &ShopSpec, patch: &Value) -> Answer {
         let fields = self.part.sent(spec, self.sent, &Problems::default());
         let (cluster, generation) = (&self.asked.person.cluster, self.generation);
-        match change::plan_edits(cluster, fleet, &[self.edit(patch)]).await {
+        let basis = basis.complete(&self.desk.own).await?;
+        match change::plan_edits(cluster, &basis, &[self.edit(patch)]).await {
             Ok(plan) => {
                 let page = Plan {
                     frame: self.frame().await,

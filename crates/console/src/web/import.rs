@@ -21,7 +21,7 @@ use operations::{
 use plan::{Group, Summary};
 use registry::list::{self, Given};
 use serde_json::Value;
-use std::{path::Path, sync::Arc};
+use std::{iter, path::Path, sync::Arc};
 use tracing::info;
 
 /// Shops that are made at once, at most: their plan is tried by the API server while a person waits.
@@ -178,8 +178,12 @@ pub(super) async fn send(
 }
 
 async fn plan(desk: &Desk, asked: &Asked, list: List, shops: &[Value]) -> Answer {
-    let fleet = desk.known(asked)?.fleet.clone();
-    match change::plan_new(&asked.person.cluster, &fleet, shops).await {
+    let channels = shops
+        .iter()
+        .filter_map(|shop| shop["spec"]["channel"].as_str());
+    let basis = desk.basis(asked, iter::empty(), channels)?;
+    let basis = basis.complete(&desk.own).await?;
+    match change::plan_new(&asked.person.cluster, &basis, shops).await {
         Ok(plan) => {
             let page = Plan {
                 frame: asked.frame(&desk.registry, &desk.guard).await,

@@ -6,6 +6,7 @@ use crate::{
     login::{Login, LoginError, Returned, UNDER_WAY},
     page::{Asked, Failure, html},
     session::SESSION,
+    text,
 };
 use askama::Template;
 use axum::{
@@ -48,9 +49,7 @@ pub(super) async fn begin(
 ) -> Answer {
     let Some(login) = &desk.login else {
         if !desk.guard.knows(&wanted.secret) {
-            return Err(Failure::Missing(
-                "This is not the address that longshore-console printed last.".to_owned(),
-            ));
+            return Err(Failure::Missing(text::OLD_ADDRESS.to_owned()));
         }
         let mut response = Redirect::to("/shops").into_response();
         if let Ok(cookie) = HeaderValue::from_str(&desk.guard.cookie()) {
@@ -109,7 +108,7 @@ pub(super) async fn left() -> Answer {
 
 fn login(desk: &Desk) -> Result<&Login, Failure> {
     let login = desk.login.as_ref();
-    login.ok_or_else(|| Failure::Missing("Nobody logs in to a console of a laptop.".to_owned()))
+    login.ok_or_else(|| Failure::Missing(text::NO_LOGINS.to_owned()))
 }
 
 /// Who is refused is no news of ours, but who comes may be an attack.

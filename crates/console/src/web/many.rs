@@ -4,12 +4,11 @@ mod chosen;
 
 use super::{Answer, Desk, Posted};
 use crate::{
-    form::{Field, Kind, Problems, many},
+    form::{Field, Kind, Problems, Sent, many},
     page::{Asked, Failure, Frame, done},
     planned::{problems, source},
     text,
 };
-use api::ShopSpec;
 use askama::Template;
 use axum::{
     extract::{RawQuery, State},
@@ -18,11 +17,12 @@ use axum::{
 use chosen::Chosen;
 use operations::{
     Done, OperationError,
-    change::{self, Edit},
+    change::{self, Basis, Edit},
 };
 use plan::{Group, Plan, Summary};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{iter, sync::Arc};
+use tokio::task::yield_now;
 use tracing::info;
 
 #[derive(Template)]
@@ -66,25 +66,20 @@ pub(super) async fn send(
     asked: Asked,
     Posted(sent): Posted,
 ) -> Answer {
-    let (chosen, fleet) = {
+    let (chosen, basis) = {
         let known = desk.known(&asked)?;
-        (Chosen::sent(&sent, &known)?, known.fleet.clone())
+        let chosen = Chosen::sent(&sent, &known)?;
+        let names = chosen.shops.iter().map(|(name, _)| name.as_str());
+        let basis = Basis::of(&known.fleet, names, iter::empty());
+        (chosen, basis)
     };
-    let before = chosen
-        .shops
-        .iter()
-        .map(|(name, _)| fleet.shops.get(name).map(|shop| &shop.spec))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Failure::Missing(text::ONE_IS_GONE.to_owned()))?;
-    let after: Result<Vec<_>, _> = before.iter().map(|spec| many::spec(spec, &sent)).collect();
-    let after = match after {
-        Ok(after) => after,
+    let edits = match edits(&chosen.shops, &basis, &sent).await? {
+        Ok(edits) => edits,
         Err(problems) => {
             let fields = many::sent(&sent, &problems);
             return Ok(again(&desk, &asked, chosen, fields, None).await);
         }
     };
-    let edits = edits(&chosen.shops, &before, &after)?;
     if sent.get("step") == "edit" {
         let fields = many::sent(&sent, &Problems::default());
         return Ok(again(&desk, &asked, chosen, fields, None).await);
@@ -93,7 +88,8 @@ pub(super) async fn send(
         return apply(&asked, &edits, sent.get("why")).await;
     }
     let fields = many::sent(&sent, &Problems::default());
-    match change::plan_edits(&asked.person.cluster, &fleet, &edits).await {
+    let basis = basis.complete(&desk.own).await?;
+    match change::plan_edits(&asked.person.cluster, &basis, &edits).await {
         Ok(plan) => {
             let page = planned(
                 asked.frame(&desk.registry, &desk.guard).await,
@@ -112,22 +108,30 @@ pub(super) async fn send(
 }
 
 /// The change of each shop that changes at all.
-fn edits(
+async fn edits(
     chosen: &[(String, i64)],
-    before: &[&ShopSpec],
-    after: &[ShopSpec],
-) -> Result<Vec<Edit>, OperationError> {
+    basis: &Basis,
+    sent: &Sent,
+) -> Result<Result<Vec<Edit>, Problems>, Failure> {
     let mut edits = Vec::new();
-    for ((name, generation), (before, after)) in chosen.iter().zip(before.iter().zip(after)) {
+    for (name, generation) in chosen {
+        let gone = |_| Failure::Missing(text::ONE_IS_GONE.to_owned());
+        let before = &basis.shop(name).map_err(gone)?.spec;
+        let after = match many::spec(before, sent) {
+            Ok(after) => after,
+            Err(problems) => return Ok(Err(problems)),
+        };
         if *before != after {
             edits.push(Edit {
                 shop: name.clone(),
                 generation: *generation,
-                patch: change::spec_patch(before, after)?,
+                patch: change::spec_patch(before, &after)?,
             });
         }
+        // Thousands of shops take a while: others' pages go on in between.
+        yield_now().await;
     }
-    Ok(edits)
+    Ok(Ok(edits))
 }
 
 async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {

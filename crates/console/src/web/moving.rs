@@ -11,9 +11,13 @@ use api::{ShortDuration, Started, Wave, WindowPolicy, closed};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
-use operations::{Done, change, rollout};
+use operations::{
+    Done,
+    change::{self, Basis},
+    rollout,
+};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 use tracing::info;
 
 /// How long one shop is watched after it moved.
@@ -49,7 +53,7 @@ pub(super) async fn plan(
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may = asked.person.may(Right::StartRollout, None).await;
-    let (fleet, wanted, download, closed, mut waits) = {
+    let (basis, wanted, download, closed, mut waits) = {
         let known = desk.known(&asked)?;
         let shop = found(&known, &name)?;
         let wanted = known.release(&release).cloned();
@@ -67,14 +71,16 @@ pub(super) async fn plan(
         let download = rollout::download(shop, &wanted, &known.fleet);
         let halt = known.halt.as_ref().map(operations::halt::Halt::line);
         (
-            known.fleet.clone(),
+            Basis::of(&known.fleet, iter::once(&*name), iter::empty()).and(&wanted),
             wanted,
             download.map(|it| it.to_string()),
             closed,
             halt.into_iter().collect::<Vec<_>>(),
         )
     };
-    let plan = change::plan_release(&asked.person.cluster, &fleet, &name, &wanted).await?;
+    let basis = basis.complete(&desk.own).await?;
+    let to = basis.release(&release).unwrap_or(&wanted);
+    let plan = change::plan_release(&asked.person.cluster, &basis, &name, to).await?;
     let page = Page {
         frame,
         shop: name,

@@ -16,7 +16,7 @@ use operations::{
     create::{self, Draft, Found, Wanted},
 };
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tracing::info;
 
@@ -191,9 +191,11 @@ pub(super) async fn send(
 }
 
 async fn plan(desk: &Desk, asked: &Asked, shop: &Value, sent: &Sent, checks: Checks) -> Answer {
-    let fleet = desk.known(asked)?.fleet.clone();
+    let channel = shop["spec"]["channel"].as_str();
+    let basis = desk.basis(asked, iter::empty(), channel.into_iter())?;
+    let basis = basis.complete(&desk.own).await?;
     let cluster = &asked.person.cluster;
-    match change::plan_new(cluster, &fleet, std::slice::from_ref(shop)).await {
+    match change::plan_new(cluster, &basis, std::slice::from_ref(shop)).await {
         Ok(plan) => {
             let page = Plan {
                 frame: asked.frame(&desk.registry, &desk.guard).await,

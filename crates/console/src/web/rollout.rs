@@ -154,7 +154,7 @@ fn page(frame: Frame, name: &str, rollout: &Rollout, known: &Known, may: bool) -
         why: why(rollout),
         migration: known
             .release(&rollout.spec.release)
-            .map_or("is not in the cluster", |release| {
+            .map_or(text::NOT_IN_CLUSTER, |release| {
                 text::migration(release.migration)
             }),
         waves: waves(&rollout.spec, &status, phase),
@@ -175,26 +175,25 @@ fn page(frame: Frame, name: &str, rollout: &Rollout, known: &Known, may: bool) -
 fn waves(spec: &RolloutSpec, status: &RolloutStatus, phase: Phase) -> Vec<WaveRow> {
     let at = status.wave.unwrap_or(0) as usize;
     let state = |wave: usize| match phase {
-        Phase::Completed => "done",
-        _ if status.wave.is_none() || wave > at => "to come",
-        _ if wave < at => "done",
-        Phase::Soaking => "watched",
-        _ => "moving",
+        Phase::Completed => text::WAVE_DONE,
+        _ if status.wave.is_none() || wave > at => text::WAVE_TO_COME,
+        _ if wave < at => text::WAVE_DONE,
+        Phase::Soaking => text::WAVE_WATCHED,
+        _ => text::WAVE_MOVING,
     };
     let mut waves = Vec::new();
     if !spec.canaries.is_empty() {
         waves.push(WaveRow {
-            who: format!("canaries: {}", spec.canaries.join(", ")),
+            who: text::canaries(&spec.canaries),
             soak: String::new(),
             state: state(0),
         });
     }
     for (index, wave) in spec.waves.iter().enumerate() {
         waves.push(WaveRow {
-            who: wave.percent.map_or_else(
-                || wave.shops.join(", "),
-                |percent| format!("{percent} % of all shops"),
-            ),
+            who: wave
+                .percent
+                .map_or_else(|| wave.shops.join(", "), text::share),
             soak: wave.soak.to_string(),
             state: state(index + 1),
         });
@@ -248,7 +247,7 @@ pub(super) async fn say(
     Posted(sent): Posted,
 ) -> Answer {
     if !desk.known(&asked)?.fleet.rollouts.contains_key(&name) {
-        return Err(Failure::Missing(format!("There is no rollout {name}.")));
+        return Err(Failure::Missing(text::none("rollout", &name)));
     }
     let verb = match sent.get("do") {
         "pause" => Verb::Pause,

@@ -12,6 +12,7 @@ use crate::{
 use api::{DomainCertificate, Fleet, Phase, Rollout, Shop};
 use askama::Template;
 use axum::extract::{Path, State};
+use futures_util::future::join;
 use jiff::Timestamp;
 use operations::backups;
 use plan::{
@@ -114,8 +115,8 @@ pub(super) async fn show(
     };
     (page.may_change, page.may_move, page.may_work) = (may_change, may_move, may_work);
     let cluster = &asked.person.cluster;
-    let known = backups::backups(cluster, &name).await;
-    operations::why::complete(cluster, &fleet, &mut page.why).await;
+    let why = operations::why::complete(cluster, &fleet, &mut page.why);
+    let (known, ()) = join(backups::backups(cluster, &name), why).await;
     page.backups = match known {
         Ok(Some(known)) => Ok(backups(&known, Timestamp::now())),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),
@@ -243,7 +244,7 @@ fn releases(shop: &Shop, known: &Known, assigned: Option<&Assigned>) -> Vec<Rele
             ReleaseRow {
                 name: release.name.clone(),
                 sequence: release.sequence.get(),
-                stored: known.stored.get(&release.name).copied().map(Moment::of),
+                stored: known.stored_at(&release.name).map(Moment::of),
                 migration: text::migration(release.migration),
                 newer: assigned.is_none_or(|assigned| sequence > assigned.sequence),
                 current: assigned.is_some_and(|assigned| sequence == assigned.sequence),

@@ -1,6 +1,7 @@
 //! Plans against a scripted API server: what is asked, and what is made of the answers.
 
 use super::*;
+use crate::Action;
 use api::{APPLIED, fixtures};
 use client::{
     KINDS, Kind, SHOP,
@@ -30,9 +31,8 @@ fn fleet() -> Fleet {
 
 /// What the cluster would have of a shop if everything were as it should be.
 fn rendered(fleet: &Fleet) -> Vec<Object> {
-    let shop = &fleet.shops["acme"];
-    let found = Resolution::new("acme", shop, fleet);
-    desired(&found, &Claims::default(), &Known::recorded(shop), now()).expect("objects")
+    let shop = fleet.shops.get("acme");
+    super::rendered(fleet, &Claims::default(), "acme", shop, now()).expect("objects")
 }
 
 /// Answers to the lists of what a cluster has.

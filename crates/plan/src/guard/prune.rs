@@ -57,6 +57,15 @@ pub fn prune(
     surplus.iter().map(verdict).collect()
 }
 
+/// Whether an object that a shop no longer has stays for now, whatever the cluster says of it.
+pub(crate) fn stays(identity: &Identity) -> bool {
+    match &*identity.kind {
+        "Namespace" | "PersistentVolume" | "PersistentVolumeClaim" | "Job" => true,
+        "ConfigMap" | "Secret" => by_content(&identity.name).is_some(),
+        _ => false,
+    }
+}
+
 fn old(live: &ObjectMetaSummary, now: Timestamp) -> bool {
     live.created
         .is_some_and(|created| now.duration_since(created) >= LATE)

@@ -196,6 +196,7 @@ fn questions(browser: &Browser, figures: &mut Figures) {
             "/shops?state=Maintenance&class=php-plain&page=40",
         ),
         ("sorted by health", "/shops?sort=health&page=3"),
+        ("a shop", "/shops/s0007"),
     ] {
         let mut times: Vec<_> = (0..ROUNDS).map(|_| browser.timed(path).0).collect();
         let took = percentile(&mut times, 95);
@@ -256,23 +257,29 @@ fn plans(browser: &Browser, shops: usize, figures: &mut Figures) {
     let took = percentile(&mut times, 100);
     figures.within("the plan of a shop's update", Duration::from_secs(1), took);
 
-    let (_, form) = browser.timed("/many?all=found&class=php-plain");
-    let sent = format!(
-        "token={}&all=found&search={}&found={}&state=&min=&max=&enable=&disable=&forget=&values=app/title\
-         %3DSale&unset=&step=plan",
-        field(&form.body, "token"),
-        field(&form.body, "search").replace('=', "%3D"),
-        field(&form.body, "found")
-    );
-    let (took, plan) = browser.post("/many", &sent);
-    assert!(
-        plan.body.contains(&format!("{shops} shops")) && plan.body.contains("name=\"why\""),
-        "{}",
-        plan.body
-    );
-    let what = format!("the plan of a change of all {} shops", count(shops as u64));
-    figures.within(&what, Duration::from_secs(15), took);
-    figures.at_most("its page", 60 << 10, plan.body.len() as u64);
+    // New configuration, and new objects: an autoscaler for each.
+    for (what, change) in [
+        ("a value in", "min=&max=&values=app/title%3DSale"),
+        ("the pods of", "min=1&max=3&values="),
+    ] {
+        let (_, form) = browser.timed("/many?all=found&class=php-plain");
+        let sent = format!(
+            "token={}&all=found&search={}&found={}&state=&{change}&enable=&disable=&forget=&unset=\
+             &step=plan",
+            field(&form.body, "token"),
+            field(&form.body, "search").replace('=', "%3D"),
+            field(&form.body, "found")
+        );
+        let (took, plan) = browser.post("/many", &sent);
+        assert!(
+            plan.body.contains(&format!("{shops} shops")) && plan.body.contains("name=\"why\""),
+            "{}",
+            plan.body
+        );
+        let what = format!("the plan of {what} all {} shops", count(shops as u64));
+        figures.within(&what, Duration::from_secs(15), took);
+        figures.at_most("its page", 60 << 10, plan.body.len() as u64);
+    }
 }
 
 /// A rollout of all shops, while pages are open.

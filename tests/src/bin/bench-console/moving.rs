@@ -1,6 +1,6 @@
 //! Pages that are open while a rollout moves all shops: how long after the API server tells of a
 //! change a person sees it. Each page does as its script does: it fetches itself again when the
-//! stream names something that it shows, once a second at most.
+//! stream names something that it shows, four times a second at most.
 
 use crate::page::Browser;
 use futures_util::{StreamExt as _, pin_mut};
@@ -17,12 +17,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 /// How often the script of a page fetches it again, at most.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(250);
 
 /// When each shop was seen with the release.
 type Seen = Arc<Mutex<BTreeMap<String, Instant>>>;
@@ -35,17 +35,20 @@ pub(crate) struct Open {
     shown: Seen,
     fetched: Arc<AtomicU64>,
     shops: Vec<String>,
+    /// Pages that are open.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Open {
     /// Opens the pages of these shops, and waits for this sequence on each.
     pub(crate) fn pages(browser: &Browser, shops: Vec<String>, sequence: u64) -> Self {
-        let open = Self {
+        let mut open = Self {
             over: Arc::default(),
             told: Seen::default(),
             shown: Seen::default(),
             fetched: Arc::default(),
             shops,
+            threads: Vec::new(),
         };
         let (told, over) = (Arc::clone(&open.told), Arc::clone(&open.over));
         thread::spawn(move || watch(sequence, &told, &over));
@@ -53,7 +56,7 @@ impl Open {
             let (browser, shop) = (browser.clone(), shop.clone());
             let (shown, fetched) = (Arc::clone(&open.shown), Arc::clone(&open.fetched));
             let over = Arc::clone(&open.over);
-            thread::spawn(move || {
+            let thread = thread::spawn(move || {
                 let page = Page {
                     browser,
                     shop,
@@ -62,6 +65,7 @@ impl Open {
                 page.follow(&shown, &fetched, &over)
                     .unwrap_or_else(|error| panic!("the stream of a page: {error}"));
             });
+            open.threads.push(thread);
         }
         open
     }
@@ -92,6 +96,10 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.over.store(true, Relaxed);
+        // They would otherwise ask a console that is gone.
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
     }
 }
 

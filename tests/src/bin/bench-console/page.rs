@@ -46,12 +46,14 @@ impl Browser {
 
     /// A page.
     pub(crate) fn get(&self, path: &str) -> Page {
-        web::ask(
-            self.address,
-            &format!("GET {path} HTTP/1.0\r\n{}\r\n", self.headers()),
-            PATIENCE,
-        )
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
+        let page = self.asks(path);
+        page.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// A page, if somebody answers.
+    pub(crate) fn asks(&self, path: &str) -> io::Result<Page> {
+        let request = format!("GET {path} HTTP/1.0\r\n{}\r\n", self.headers());
+        web::ask(self.address, &request, PATIENCE)
     }
 
     /// A page that is there, and how long it took.

@@ -79,9 +79,7 @@ impl Chosen {
             let now = Self::found(&Question::read(sent.get("search")), known)?;
             if now.digest() != sent.get("found") {
                 return Err(Failure::from(OperationError::Moved(
-                    "the search finds other shops than it did, or one of them was changed; nothing \
-                     was done; search again"
-                        .to_owned(),
+                    text::SEARCH_MOVED.to_owned(),
                 )));
             }
             return Ok(now);

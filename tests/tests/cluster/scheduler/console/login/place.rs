@@ -5,9 +5,10 @@
     reason = "a test makes its files itself, and has no failpoints"
 )]
 
-use super::{ACCOUNT, CONSOLE, FORM, PROVIDER};
-use crate::scheduler::{LONG, SYSTEM, Scheduler, console::Browser};
+use super::{ACCOUNT, CONSOLE, FORM, PROVIDER, SPACE};
+use crate::scheduler::{LONG, Scheduler, console::Browser};
 use e2e::{
+    chart,
     cluster::eventually,
     peers::required,
     process::{Running, binary},
@@ -16,68 +17,44 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
-/// The page's block of this number that begins like this.
-pub(super) fn of_the_page(number: usize, begin: &str) -> String {
-    let page = include_str!("../../../../../../docs/console.md");
-    let mut blocks = page.split("```yaml\n").skip(1);
-    let block = blocks.nth(number).unwrap().split("```").next().unwrap();
-    assert!(block.contains(begin), "{block}");
-    block.to_owned()
+/// The console's rights, and who has which role, as the chart has them; its pods are not started.
+pub(super) fn values() -> Value {
+    let mut values = chart::without_pods();
+    let role = |role: &str| json!({ "role": role, "groups": [format!("oidc:{role}s")] });
+    let mut manager = role("shop-manager");
+    manager["shops"] = json!(["c000"]);
+    values["console"] = json!({
+        "enabled": true, "replicas": 0, "secretKeys": true,
+        "image": { "digest": format!("sha256:{:064x}", 0) },
+        "host": "console.localhost", "oidc": { "issuer": PROVIDER },
+        "roles": [role("viewer"), manager, role("release-manager"), role("admin")],
+    });
+    values
 }
 
-/// Who has which role: the bindings that the page describes.
+/// What is left to whoever installs the chart: the rights in a shop's namespace that the page has,
+/// and an admin who may write what shops are made of.
 pub(super) fn bindings() -> String {
-    let bind = |kind: &str, role: &str, of: &str, subject: Value, space: Option<&str>| {
-        let name = format!(
-            "{role}-{}",
-            subject["name"].as_str().unwrap().replace(':', "-")
-        );
+    let page = include_str!("../../../../../../docs/console.md");
+    let block = page.split("```yaml\n# In the namespace").nth(1).unwrap();
+    let (role, _) = block.split_once("```").unwrap();
+    let bind = |kind: &str, role: &str, group: &str, space: Option<&str>| {
+        let name = format!("oidc:{group}");
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
-            "metadata": { "name": name, "namespace": space },
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": of, "name": role },
-            "subjects": [subject],
+            "metadata": { "name": format!("{role}-{group}"), "namespace": space },
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role,
+            },
+            "subjects": [{
+                "kind": "Group", "name": name, "apiGroup": "rbac.authorization.k8s.io",
+            }],
         })
     };
-    let own = || json!({ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": SYSTEM });
-    let group = |name: &str| {
-        let name = format!("oidc:{name}");
-        json!({ "kind": "Group", "name": name, "apiGroup": "rbac.authorization.k8s.io" })
-    };
-    let all =
-        |role: &str, subject: Value| bind("ClusterRoleBinding", role, "ClusterRole", subject, None);
-    let inside = |role: &str, of: &str, subject: Value, space: &str| {
-        bind("RoleBinding", role, of, subject, Some(space))
-    };
-    let objects = [
-        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": ACCOUNT, "namespace": SYSTEM } }),
-        all("longshore-console", own()),
-        inside("longshore-console", "Role", own(), SYSTEM),
-        all("longshore-console-impersonate", own()),
-        inside("longshore-console-impersonate", "Role", own(), SYSTEM),
-        all("longshore-console-dry-run", own()),
-        all("longshore-viewer", group("viewers")),
-        all("longshore-viewer", group("release-managers")),
-        inside("longshore-viewer", "Role", group("viewers"), SYSTEM),
-        all("longshore-rollouts", group("release-managers")),
-        all("longshore-release-manager", group("release-managers")),
-        inside(
-            "longshore-release-manager",
-            "Role",
-            group("release-managers"),
-            SYSTEM,
-        ),
-        all("longshore-manager-of-acme", group("shop-managers")),
-        all("longshore-rollouts", group("shop-managers")),
-        inside(
-            "longshore-manager-in-namespace",
-            "ClusterRole",
-            group("shop-managers"),
-            "shop-c000",
-        ),
-        all("cluster-admin", group("admins")),
-    ];
-    objects.map(|object| object.to_string()).join("\n---\n")
+    let (inside, all) = ("longshore-manager-in-namespace", "cluster-admin");
+    let inside = bind("RoleBinding", inside, "shop-managers", Some("shop-c000"));
+    let all = bind("ClusterRoleBinding", all, "admins", None);
+    format!("#{role}\n---\n{inside}\n---\n{all}")
 }
 
 /// The provider, the console, and what they have on disk.
@@ -100,7 +77,7 @@ impl<'a> Place<'a> {
         };
         fs::write(place.file("key.pem"), key.serialize_pem()).unwrap();
         fs::write(place.file("certificate.pem"), certificate.pem()).unwrap();
-        fs::write(place.file("secret"), "a secret of tests\n").unwrap();
+        fs::write(place.file("secret"), "of the demo\n").unwrap();
         place.keys(&[1]);
         place.provider();
         place.account();
@@ -122,12 +99,17 @@ impl<'a> Place<'a> {
     /// Starts the provider, with keys and sessions of its own.
     pub(super) fn provider(&mut self) {
         self.provider = None;
+        let groups = json!({
+            "anna": ["shop-managers"], "boris": ["viewers"], "clara": ["admins"],
+            "dora": ["release-managers"], "evil": ["system:masters"],
+        });
         let mut running = self
             .scheduler
             .cluster
-            .program(&required("oidc-provider").display().to_string())
-            .args(["19444", "19443", "19813"])
+            .program(&required("serve-accounts").display().to_string())
+            .args(["localhost", "19444", PROVIDER, CONSOLE])
             .args([self.file("key.pem"), self.file("certificate.pem")])
+            .args([&groups.to_string(), "19443", "19813"])
             .deadline(LONG)
             .start();
         assert_eq!(running.first_line(), "ready");
@@ -142,7 +124,7 @@ impl<'a> Place<'a> {
             "token",
             ACCOUNT,
             "--namespace",
-            SYSTEM,
+            SPACE,
             "--duration",
             "2h",
         ];
@@ -165,7 +147,7 @@ impl<'a> Place<'a> {
             .env("LONGSHORE_CONSOLE_URL", CONSOLE)
             .env("LONGSHORE_CONSOLE_LISTEN", "127.0.0.1:19813")
             .env("LONGSHORE_CONSOLE_OIDC_ISSUER", PROVIDER)
-            .env("LONGSHORE_CONSOLE_OIDC_CLIENT_ID", "console")
+            .env("LONGSHORE_CONSOLE_OIDC_CLIENT_ID", "longshore-console")
             .env("LONGSHORE_CONSOLE_OIDC_CLIENT_SECRET_FILE", file("secret"))
             .env("LONGSHORE_CONSOLE_OIDC_CA_FILE", file("certificate.pem"))
             .env("LONGSHORE_CONSOLE_OIDC_SCOPES", "openid,groups")

@@ -159,7 +159,7 @@ pub(super) fn nobody_forges_a_name(cluster: &Cluster) {
 }
 
 /// What the API server has on record of what the console's account asked for.
-fn events(cluster: &Cluster) -> Vec<Value> {
+pub(super) fn events(cluster: &Cluster) -> Vec<Value> {
     let line = format!("grep -F ':{ACCOUNT}\"' \"$CLUSTER_DIR/logs/audit\"");
     let log = cluster.program("sh").args(["-c", &line]).run().expect(0);
     let lines = log.stdout.lines();
@@ -175,27 +175,6 @@ pub(super) fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
     let of_person = events.filter(|event| event["impersonatedUser"]["username"] == person);
     let whole = of_person.filter(|event| event["objectRef"]["subresource"] != "status");
     whole.filter_map(|event| console::written(&event)).collect()
-}
-
-/// What the console's account did without being anybody else.
-pub(super) fn done_by_itself(cluster: &Cluster) -> BTreeSet<String> {
-    let events = events(cluster).into_iter();
-    let own = events.filter(|event| {
-        event["user"]["username"] == format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}")
-            && event["impersonatedUser"].is_null()
-            && event["responseStatus"]["code"].as_u64().unwrap_or_default() < 400
-            // What this test asked with kubectl, to find out what it may do.
-            && event["userAgent"].as_str().is_none_or(|agent| !agent.starts_with("kubectl"))
-    });
-    let words = own.map(|event| {
-        let of = &event["objectRef"];
-        format!(
-            "{} {}",
-            event["verb"].as_str().unwrap(),
-            of["resource"].as_str().unwrap_or("-")
-        )
-    });
-    words.collect()
 }
 
 /// What the console's log says of a person's writes; each line has the groups, too.

@@ -1,0 +1,179 @@
+//! What there is of shops, by metadata alone.
+
+use super::{Cluster, OURS};
+use crate::{ApiError, Found, KINDS, Kind, SHOP};
+use api::{Identity, ObjectMetaSummary, namespace};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{
+    api::{Api, DynamicObject, ListParams, ObjectList, Request},
+    core::ObjectMeta,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Objects in one page of a list.
+const PAGE: u32 = 500;
+/// Pages of one list at most: two million objects.
+const PAGES: usize = 4000;
+/// Kinds that are listed at the same time: the API server makes each list on one core.
+const AT_ONCE: usize = 4;
+
+/// What there is, shop by shop.
+pub(crate) type World = BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>;
+
+/// An object of a list of metadata.
+#[derive(Debug, Clone, Deserialize)]
+struct Listed {
+    metadata: Meta,
+}
+
+/// Metadata without who manages which field, which is most of its bytes, and many times as much once
+/// it is read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Meta {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+}
+
+impl From<Meta> for ObjectMeta {
+    fn from(meta: Meta) -> Self {
+        Self {
+            name: meta.name,
+            namespace: meta.namespace,
+            uid: meta.uid,
+            resource_version: meta.resource_version,
+            generation: meta.generation,
+            labels: meta.labels,
+            annotations: meta.annotations,
+            creation_timestamp: meta.creation_timestamp,
+            deletion_timestamp: meta.deletion_timestamp,
+            ..Self::default()
+        }
+    }
+}
+
+impl Cluster {
+    /// Whether the cluster has a kind.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not do it.
+    pub async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let params = ListParams::default().labels(OURS).limit(1);
+        match self
+            .call(&format!("list {}", kind.name), || {
+                api.list_metadata(&params)
+            })
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Metadata of all objects of a kind that are ours, by shop; only of one shop if it is named.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not do it.
+    pub async fn live(
+        &self,
+        kind: &Kind,
+        shop: Option<&str>,
+    ) -> Result<Vec<(String, Identity, ObjectMetaSummary)>, ApiError> {
+        let resource = kind.resource();
+        let api: Api<DynamicObject> = match shop {
+            // The API server need not look at those of all others.
+            Some(shop) if kind.namespaced => {
+                Api::namespaced_with(self.client(), &namespace(shop), &resource)
+            }
+            _ => Api::all_with(self.client(), &resource),
+        };
+        let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
+        let mut params = ListParams::default().labels(&selector).limit(PAGE);
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let page = self
+                .call(&format!("list {}", kind.name), || self.page(&api, &params))
+                .await;
+            let page = match page {
+                Err(error) if kind.optional && error.is_missing() => return Ok(found),
+                // The API server forgot the page's version: start again.
+                Err(ApiError::Refused { status, .. })
+                    if status.code == 410 && params.continue_token.is_some() =>
+                {
+                    found.clear();
+                    params.continue_token = None;
+                    continue;
+                }
+                page => page?,
+            };
+            found.extend(
+                page.items
+                    .into_iter()
+                    .filter_map(|item| Found::new(kind, item.metadata.into())?.of_shop()),
+            );
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(found);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn page(
+        &self,
+        api: &Api<DynamicObject>,
+        params: &ListParams,
+    ) -> Result<ObjectList<Listed>, kube::Error> {
+        let request = Request::new(api.resource_url())
+            .list_metadata(params)
+            .map_err(kube::Error::BuildRequest)?;
+        self.client().request(request).await
+    }
+
+    /// Metadata of everything that is ours, shop by shop.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not do it.
+    pub async fn world(&self, shop: Option<&str>) -> Result<World, ApiError> {
+        self.world_of(KINDS, shop).await
+    }
+
+    /// The same of these kinds.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not do it.
+    pub async fn world_of(
+        &self,
+        kinds: impl IntoIterator<Item = &Kind>,
+        shop: Option<&str>,
+    ) -> Result<World, ApiError> {
+        // Not a stream that maps: the closure would keep the future from moving between threads.
+        let lists: Vec<_> = kinds
+            .into_iter()
+            .map(|kind| self.live(kind, shop))
+            .collect();
+        let mut lists = stream::iter(lists).buffered(AT_ONCE);
+        let mut world = World::new();
+        while let Some(list) = lists.try_next().await? {
+            for (shop, identity, live) in list {
+                world.entry(shop).or_default().insert(identity, live);
+            }
+        }
+        Ok(world)
+    }
+}

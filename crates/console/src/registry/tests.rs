@@ -1,0 +1,74 @@
+//! What pages hear of, and what is known.
+
+use super::*;
+use api::{Phase, fixtures};
+use serde_json::json;
+
+#[test]
+fn a_page_hears_of_each_change_and_of_nothing_else() {
+    let registry = Registry::default();
+    let mut changes = registry.changes();
+    registry.applied(fixtures::shop("acme", json!({})));
+    registry.halt(Ok(None));
+    registry.deleted(&fixtures::shop("acme", json!({})));
+    let halt = Halt {
+        by: "anna".to_owned(),
+        at: "2026-12-01T10:00:00Z".to_owned(),
+        why: "checkout fails".to_owned(),
+    };
+    registry.halt(Ok(Some(halt)));
+    let heard: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok())
+        .map(|key| key.to_string())
+        .collect();
+    assert_eq!(heard, ["shop/acme", "shop/acme", "halt"]);
+    assert!(registry.read().fleet.shops.is_empty());
+}
+
+#[test]
+fn shops_hear_which_rollouts_move_them_and_not_how_far_those_are() {
+    let registry = Registry::default();
+    let release = fixtures::release(3, release::Migration::None);
+    let mut known = registry.known.write();
+    let place = Stored::of(&release, None);
+    known.stored.insert(release.name.clone(), place);
+    let channel = release.channel.clone();
+    known.fleet.releases.insert(channel, [(3, release)].into());
+    drop(known);
+    let mut changes = registry.changes();
+    let mut rollout = Rollout::new("r", operations::rollout::defaults("shops-acme-3"));
+    for (phase, done) in [(Phase::Moving, 1), (Phase::Moving, 2), (Phase::Soaking, 3)] {
+        let status = rollout.status.get_or_insert_default();
+        (status.phase, status.counts.done) = (Some(phase), done);
+        registry.applied(rollout.clone());
+    }
+    let heard = std::iter::from_fn(|| changes.try_recv().ok());
+    let heard: Vec<_> = heard.map(|key| key.to_string()).collect();
+    let (of_shops, own) = ("channel/shops/acme", "rollout/r");
+    assert_eq!(heard, [own, of_shops, own, own, of_shops]);
+}
+
+#[test]
+fn what_was_known_of_the_halt_stays_while_nobody_can_say() {
+    let registry = Registry::default();
+    let halt = Halt {
+        by: "anna".to_owned(),
+        at: String::new(),
+        why: String::new(),
+    };
+    registry.halt(Ok(Some(halt.clone())));
+    registry.halt(Err("forbidden".to_owned()));
+    let known = registry.read();
+    assert_eq!(known.halt.as_ref(), Some(&halt));
+    assert_eq!(known.halt_unknown.as_deref(), Some("forbidden"));
+}
+
+#[test]
+fn a_release_that_cannot_be_read_is_named_until_it_is_gone() {
+    let spec = json!({ "channel": "shops/acme", "sequence": 1, "envelope": "{}" });
+    let release = Release::new("shops-acme-1", serde_json::from_value(spec).unwrap());
+    let registry = Registry::default();
+    registry.applied(release.clone());
+    assert!(registry.read().unreadable["shops-acme-1"].contains("spec.envelope"));
+    registry.deleted(&release);
+    assert!(registry.read().unreadable.is_empty());
+}
