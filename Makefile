@@ -125,12 +125,11 @@ cluster: tools build images ## the whole platform on this machine, as root: a cl
 cluster-down: ## end what `make cluster` started
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster down
 
-# Only what it runs, and of that no more than it takes: a newcomer waits for it.
+# Only what it runs, as a newcomer waits for it; `make build` goes on from there.
 .PHONY: demo
 demo: ## the main job on real PHP sources: publish, pull, change, roll back, refuse
-	cargo build --locked --profile demo --package cli --package init --package e2e \
-	  --bin longshore --bin longshore-init --bin demo
-	$(target)/demo/demo
+	cargo build --locked --workspace --all-features --bin longshore --bin longshore-init --bin demo
+	$(target)/debug/demo
 
 .PHONY: bench
 bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
