@@ -1,6 +1,7 @@
 //! A connection to the API server, and every call that Longshore makes.
 
 mod metadata;
+mod pages;
 mod write;
 
 use crate::{ApiError, kind::resource_of, retry};

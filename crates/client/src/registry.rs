@@ -64,27 +64,17 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api: Api<K> = Api::all(cluster.client());
-    let what = format!("list {}", K::plural(&()));
-    let mut params = ListParams::default().limit(PAGE);
-    let mut found = BTreeMap::new();
-    loop {
-        let page = match cluster.call(&what, || api.list(&params)).await {
-            Err(ApiError::Refused { status, .. })
-                if status.code == 410 && params.continue_token.is_some() =>
-            {
-                found.clear();
-                params.continue_token = None;
-                continue;
-            }
-            page => page?,
-        };
-        for mut item in page.items {
-            item.meta_mut().managed_fields = None;
-            found.insert(item.meta().name.clone().unwrap_or_default(), item);
-        }
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-        if params.continue_token.is_none() {
-            return Ok(found);
-        }
-    }
+    let api = &api;
+    let found = cluster
+        .pages(
+            &format!("list {}", K::plural(&())),
+            ListParams::default().limit(PAGE),
+            |params| async move { api.list(&params).await },
+            |mut item: K| {
+                item.meta_mut().managed_fields = None;
+                Some((item.meta().name.clone().unwrap_or_default(), item))
+            },
+        )
+        .await?;
+    Ok(found.into_iter().collect())
 }

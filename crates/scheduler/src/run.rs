@@ -116,16 +116,10 @@ pub(crate) async fn run(
     asked: CancellationToken,
 ) -> Result<(), RunError> {
     let cluster = cluster.patient(PATIENCE);
-    let mut optional = BTreeSet::new();
-    for kind in KINDS.iter().filter(|kind| kind.optional) {
-        if !cluster.has(kind).await? {
-            info!(
-                kind = kind.name,
-                "the cluster lacks this kind; shops that ask for it fail"
-            );
-            optional.insert(kind.name);
-        }
-    }
+    let Some(optional) = asked.run_until_cancelled(missing(&cluster)).await else {
+        return Ok(());
+    };
+    let optional = optional?;
     let server = PageServer::bind(settings.listen)
         .await
         .map_err(|source| RunError::Listen {
@@ -183,6 +177,21 @@ pub(crate) async fn run(
     }
     start::give_back(&controller).await;
     Ok(ended?)
+}
+
+/// The kinds that this cluster lacks.
+async fn missing(cluster: &Cluster) -> Result<BTreeSet<&'static str>, ApiError> {
+    let mut missing = BTreeSet::new();
+    for kind in KINDS.iter().filter(|kind| kind.optional) {
+        if !cluster.has(kind).await? {
+            info!(
+                kind = kind.name,
+                "the cluster lacks this kind; shops that ask for it fail"
+            );
+            missing.insert(kind.name);
+        }
+    }
+    Ok(missing)
 }
 
 fn flat(

@@ -14,8 +14,6 @@ use std::collections::BTreeMap;
 
 /// Objects in one page of a list.
 const PAGE: u32 = 500;
-/// Pages of one list at most: two million objects.
-const PAGES: usize = 4000;
 /// Kinds that are listed at the same time: the API server makes each list on one core.
 const AT_ONCE: usize = 4;
 
@@ -101,44 +99,25 @@ impl Cluster {
             _ => Api::all_with(self.client(), &resource),
         };
         let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
-        let mut params = ListParams::default().labels(&selector).limit(PAGE);
-        let mut found = Vec::new();
-        for _ in 0..PAGES {
-            let page = self
-                .call(&format!("list {}", kind.name), || self.page(&api, &params))
-                .await;
-            let page = match page {
-                Err(error) if kind.optional && error.is_missing() => return Ok(found),
-                // The API server forgot the page's version: start again.
-                Err(ApiError::Refused { status, .. })
-                    if status.code == 410 && params.continue_token.is_some() =>
-                {
-                    found.clear();
-                    params.continue_token = None;
-                    continue;
-                }
-                page => page?,
-            };
-            found.extend(
-                page.items
-                    .into_iter()
-                    .filter_map(|item| Found::new(kind, item.metadata.into())?.of_shop()),
-            );
-            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if params.continue_token.is_none() {
-                return Ok(found);
-            }
+        let params = ListParams::default().labels(&selector).limit(PAGE);
+        let page = |params| self.page(&api, params);
+        let keep = |item: Listed| Found::new(kind, item.metadata.into())?.of_shop();
+        match self
+            .pages(&format!("list {}", kind.name), params, page, keep)
+            .await
+        {
+            Err(error) if kind.optional && error.is_missing() => Ok(Vec::new()),
+            found => found,
         }
-        Ok(found)
     }
 
     async fn page(
         &self,
         api: &Api<DynamicObject>,
-        params: &ListParams,
+        params: ListParams,
     ) -> Result<ObjectList<Listed>, kube::Error> {
         let request = Request::new(api.resource_url())
-            .list_metadata(params)
+            .list_metadata(&params)
             .map_err(kube::Error::BuildRequest)?;
         self.client().request(request).await
     }

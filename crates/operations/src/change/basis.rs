@@ -159,24 +159,24 @@ impl Basis {
     }
 }
 
-/// The releases of a list that are asked for, all its pages.
+/// The releases of a list that are asked for.
 async fn list(
     cluster: &Cluster,
-    mut params: ListParams,
+    params: ListParams,
     wanted: &BTreeSet<String>,
 ) -> Result<Vec<ResolvedRelease>, ApiError> {
     let api: Api<Release> = Api::all(cluster.client());
-    let mut found = Vec::new();
-    loop {
-        let page = cluster.call("list releases", || api.list(&params)).await?;
-        let own = page.items.iter().filter(|release| {
-            let name = release.metadata.name.as_ref();
-            name.is_some_and(|name| wanted.contains(name))
-        });
-        found.extend(own.filter_map(|release| ResolvedRelease::read(release).ok()));
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-        if params.continue_token.is_none() {
-            return Ok(found);
-        }
-    }
+    let api = &api;
+    cluster
+        .pages(
+            "list releases",
+            params,
+            |params| async move { api.list(&params).await },
+            |release: Release| {
+                let name = release.metadata.name.as_ref();
+                let own = name.is_some_and(|name| wanted.contains(name));
+                own.then(|| ResolvedRelease::read(&release).ok()).flatten()
+            },
+        )
+        .await
 }
