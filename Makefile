@@ -169,10 +169,10 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 
 # Screenshots go to docs/console, which the README and docs/console.md show.
 .PHONY: test-console
-test-console: tools build cluster-tests ## the console in a real browser, beside a real API server, as root (2 minutes)
+test-console: tools build cluster-tests ## the console in a real browser, beside a real API server, as root (6 minutes)
 	@$(tools) cluster console
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
-	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in
+	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people
 
 .PHONY: bench-watch
 bench-watch: build ## longshore-watch of the images with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and the images' binaries)

@@ -6,38 +6,16 @@
 // axe finds something serious, if anything is asked of another origin or refused by the content
 // security policy, if a key cannot reach what a mouse can, or if an open page does not follow a
 // change. The last line is JSON with what was measured.
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { mkdirSync } from "node:fs";
+import { accessible, end, fits, launch, open as openAt, say, sizes } from "./chromium.mjs";
 
 const [address, out, ...paths] = process.argv.slice(2);
 const base = new URL(address).origin;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const problems = [];
-const say = (path, text) => problems.push(`${path}: ${text}`);
 mkdirSync(out, { recursive: true });
+const browser = await launch();
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox"],
-});
-
-// A page of its own context, which tells what goes wrong in it.
 const open = async (options) => {
-  const context = await browser.newContext({ timezoneId: "Europe/Bucharest", ...options });
-  await context.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => {
-      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
-    });
-  });
-  const page = await context.newPage();
-  page.on("console", (line) => {
-    if (line.type() === "error") say(page.url(), line.text());
-  });
-  page.on("pageerror", (error) => say(page.url(), error.message));
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== base) say(page.url(), `asks ${request.url()}`);
-  });
+  const page = await openAt(browser, base, options);
   await page.goto(address);
   return page;
 };
@@ -48,14 +26,7 @@ const visit = async (page, path) => {
   return (await response.body()).length;
 };
 
-// What was found so far is told, whatever happens then.
-process.on("uncaughtException", (error) => {
-  console.error([...new Set(problems), error.stack].join("\n"));
-  process.exit(1);
-});
-
 // How each page looks.
-const sizes = { desk: { width: 1280, height: 800 }, phone: { width: 320, height: 640 } };
 const measured = { bytes: {}, keys: {} };
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries(sizes)) {
@@ -63,24 +34,16 @@ for (const colorScheme of ["light", "dark"]) {
     for (const path of paths) {
       measured.bytes[path] = await visit(page, path);
       await page.waitForTimeout(300);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (wide > 0) say(path, `${wide} px too wide on a ${size}`);
+      await fits(page, path, size);
       const name = path.replace(/^\//, "").replace(/[^a-z0-9-]+/gi, "-") || "start";
       await page.screenshot({ path: `${out}/${name}-${size}-${colorScheme}.png`, fullPage: true });
     }
     await page.context().close();
   }
-  // Its script would not run under the page's policy.
-  const page = await open({ colorScheme, viewport: sizes.desk, bypassCSP: true });
+  const page = await open({ colorScheme, viewport: sizes.desk });
   for (const path of paths) {
     await visit(page, path);
-    await page.addScriptTag({ content: axe });
-    const found = await page.evaluate(() => axe.run(document));
-    for (const { id, impact, nodes } of found.violations) {
-      if (impact === "serious" || impact === "critical") {
-        say(path, `axe, ${colorScheme}: ${id} (${impact}): ${nodes[0].html}`);
-      }
-    }
+    await accessible(page, `${path}, ${colorScheme}`);
   }
   await page.context().close();
 }
@@ -175,9 +138,4 @@ for (const colorScheme of ["light", "dark"]) {
   await page.context().close();
 }
 
-await browser.close();
-console.log(JSON.stringify(measured));
-if (problems.length > 0) {
-  console.error([...new Set(problems)].join("\n"));
-  process.exit(1);
-}
+await end(browser, measured);

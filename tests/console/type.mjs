@@ -4,13 +4,10 @@
 //
 // ADDRESS is what longshore-console printed. TEXT is typed into the search, one key after another,
 // each after the rows of the one before it came; then it is deleted again, five times.
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
 const [address, text] = process.argv.slice(2);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox"],
-});
+const browser = await launch();
 const page = await (await browser.newContext()).newPage();
 await page.goto(address);
 await page.waitForSelector("#q");

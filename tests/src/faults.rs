@@ -211,6 +211,7 @@ pub const ON_CLUSTER: &[Loop] = &[
     (40, tests::eviction),
     (45, tests::definitions),
     (46, tests::compaction),
+    (48, tests::console),
 ];
 
 /// What a test writes, a line to standard error, so that its class counts its tries and not one

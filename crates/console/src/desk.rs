@@ -1,6 +1,7 @@
 //! What pages are made of.
 
 use crate::{
+    begun::Begun,
     guard::Guard,
     login::Login,
     metrics::Figures,
@@ -26,6 +27,7 @@ pub(crate) struct Desk {
     pub(crate) figures: Arc<Figures>,
     /// The namespace of the scheduler.
     pub(crate) namespace: String,
+    pub(crate) begun: Begun,
     pub(crate) stop: CancellationToken,
 }
 

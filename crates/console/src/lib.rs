@@ -19,6 +19,7 @@
 //! | `person`, `rights`, `view` | who asks, what that person may do, and what that person sees |
 //! | `impersonation` | whether the program may act as people |
 //! | `guard` | which requests are answered at all, and with which headers |
+//! | `begun` | what is done to its end, whoever still waits for it |
 //! | `shops`, `planned`, `form` | rows, plans and forms: decisions, without IO |
 //! | `text` | every text of a page that no template has |
 //! | `web` | the pages, and what is done |
@@ -26,6 +27,7 @@
 //! | `live` | which parts of an open page have to be fetched again |
 
 mod address;
+mod begun;
 mod command;
 mod dashboard;
 mod desk;

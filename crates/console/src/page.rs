@@ -13,6 +13,7 @@ use crate::{
 };
 use askama::Template;
 use axum::{
+    body::Body,
     extract::FromRequestParts,
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -132,7 +133,16 @@ impl Asked {
 
     /// The page, as an answer.
     pub(crate) fn answer(&self, page: &impl Template) -> Response {
-        let mut response = html(StatusCode::OK, page);
+        self.noted(html(StatusCode::OK, page))
+    }
+
+    /// A page that goes on while it is read.
+    pub(crate) fn grows(&self, page: Body) -> Response {
+        self.noted(Html(page).into_response())
+    }
+
+    /// The answer, after which the note of the page before is gone.
+    fn noted(&self, mut response: Response) -> Response {
         if self.note.is_some() {
             let gone = format!("{NOTE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
             set_cookie(&mut response, &gone);

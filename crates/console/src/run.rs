@@ -1,6 +1,7 @@
 //! The program: its parts, how they live together, and why it ends.
 
 use crate::{
+    begun::Begun,
     desk::Desk,
     follow,
     guard::Guard,
@@ -133,6 +134,8 @@ pub(crate) async fn run(
         let pages = health::pages(Arc::clone(&registry), Arc::clone(&figures));
         spawn("health", Box::pin(server.run(pages, stop.clone())));
     }
+    let begun = Begun::default();
+    spawn("begun", Box::pin(begun.clone().ended(stop.clone())));
     let desk = Desk {
         registry,
         figures,
@@ -141,6 +144,7 @@ pub(crate) async fn run(
         login,
         own: cluster,
         namespace,
+        begun,
         stop: stop.clone(),
     };
     let service = TowerToHyperService::new(web::routes(desk));

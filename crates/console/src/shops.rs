@@ -3,7 +3,7 @@
 use crate::registry::Known;
 use api::{Condition, Shop, ShopState, Truth};
 use serde::Deserialize;
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 /// Rows of a page.
 pub(crate) const PAGE: usize = 50;
@@ -19,6 +19,8 @@ pub(crate) struct Question {
     pub(crate) health: String,
     pub(crate) state: String,
     pub(crate) release: String,
+    /// A condition that is not as it should be.
+    pub(crate) condition: String,
     pub(crate) sort: String,
     /// The page, from 1 on.
     pub(crate) page: usize,
@@ -42,6 +44,7 @@ impl Question {
             ("health", &self.health),
             ("state", &self.state),
             ("release", &self.release),
+            ("condition", &self.condition),
             ("sort", sort),
             ("page", if page == "1" { "" } else { &page }),
         ];
@@ -114,19 +117,31 @@ pub(crate) fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition>
     conditions(shop).iter().find(|it| it.kind == kind)
 }
 
-/// What is wrong, in a line: the first condition that is not as it should be. `Degraded` sums the
-/// others up, and is the only one that is bad when it is true.
+/// The conditions that are not as they should be. `Degraded` sums the others up, and is the only one
+/// that is bad when it is true.
+fn wrong(shop: &Shop) -> impl Iterator<Item = &Condition> {
+    let all = conditions(shop).iter();
+    all.filter(|it| it.kind != "Degraded" && it.status != Truth::True)
+}
+
+/// What is wrong, in a line: the first of it.
 pub(crate) fn problem(shop: &Shop) -> Option<String> {
-    let mut bad = conditions(shop)
-        .iter()
-        .filter(|it| it.kind != "Degraded" && it.status != Truth::True);
-    let first = bad.next()?;
+    let first = wrong(shop).next()?;
     let text = if first.message.is_empty() {
         &first.reason
     } else {
         &first.message
     };
     Some(format!("{}: {text}", first.kind))
+}
+
+/// What is wrong with some of these shops, and with how many.
+pub(crate) fn troubles<'a>(shops: impl Iterator<Item = &'a Shop>) -> BTreeMap<&'a str, usize> {
+    let mut troubles = BTreeMap::new();
+    for condition in shops.flat_map(wrong) {
+        *troubles.entry(condition.kind.as_str()).or_default() += 1;
+    }
+    troubles
 }
 
 /// What a condition says, if it is false.
@@ -247,6 +262,8 @@ fn matches(name: &str, shop: &Shop, question: &Question, words: &str) -> bool {
         && is(&question.health, Health::of(shop).word())
         && (question.state.is_empty() || question.state == format!("{:?}", spec.state))
         && (question.release.is_empty() || sequence().as_ref() == Some(&question.release))
+        && (question.condition.is_empty()
+            || wrong(shop).any(|condition| condition.kind == question.condition))
         && words.split_whitespace().all(|word| {
             name.contains(word)
                 || spec.class.to_lowercase().contains(word)
@@ -309,6 +326,10 @@ mod tests {
         assert_eq!(asked(json!({ "health": "off" })), ["casa"]);
         assert_eq!(asked(json!({ "state": "Suspended" })), ["casa"]);
         assert_eq!(asked(json!({ "release": "3" })).len(), 3);
+        assert_eq!(asked(json!({ "condition": "Ready" })), ["bikes"]);
+        let known = known();
+        let found = troubles(known.fleet.shops.values());
+        assert_eq!(found, [("Ready", 1)].into());
     }
 
     #[test]

@@ -187,7 +187,8 @@ pub(crate) fn created(shop: &str) -> String {
 }
 
 pub(crate) fn created_of(done: usize, all: usize) -> String {
-    format!("{done} of {all} shops are created; the scheduler makes their objects.")
+    let what = if all == 1 { "shop is" } else { "shops are" };
+    format!("{done} of {all} {what} created; the scheduler makes their objects.")
 }
 
 pub(crate) fn days(hours: i64) -> String {
@@ -316,8 +317,31 @@ pub(crate) fn changed(shop: &str) -> String {
     format!("{shop} is changed; the scheduler applies it within seconds.")
 }
 
+fn shops(count: usize) -> String {
+    match count {
+        1 => "1 shop".to_owned(),
+        count => format!("{count} shops"),
+    }
+}
+
+pub(crate) fn changing(all: usize) -> String {
+    format!("Changing {}", shops(all))
+}
+
+pub(crate) fn making(all: usize) -> String {
+    format!("Making {}", shops(all))
+}
+
+pub(crate) const API_AWAY: &str = "The API server does not answer, so no further shop was begun.";
+pub(crate) const CONSOLE_STOPS: &str = "The console was stopped meanwhile.";
+
+pub(crate) fn so_far(ended: usize, all: usize) -> String {
+    format!("{ended} of {all}")
+}
+
 pub(crate) fn changed_of(done: usize, all: usize) -> String {
-    format!("{done} of {all} shops are changed; the scheduler applies it.")
+    let what = if all == 1 { "shop is" } else { "shops are" };
+    format!("{done} of {all} {what} changed; the scheduler applies it.")
 }
 
 pub(crate) fn too_many(count: usize, most: usize) -> String {

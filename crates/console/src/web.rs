@@ -17,8 +17,10 @@ mod rollout;
 mod shop;
 mod shops;
 mod watched;
+mod work;
 
 use crate::{
+    begun::to_its_end,
     desk::{Desk, Sight},
     form::Sent,
     guard::guard,
@@ -74,7 +76,7 @@ impl Desk {
 /// All pages.
 pub(crate) fn routes(desk: Desk) -> Router {
     let guarding = Arc::clone(&desk.guard);
-    let counting = Arc::clone(&desk.figures);
+    let (counting, begun) = (Arc::clone(&desk.figures), desk.begun.clone());
     Router::new()
         .route("/", get(|| async { Redirect::to("/shops") }))
         .route("/login", get(login::begin))
@@ -111,6 +113,7 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .route("/halt", get(halt::show).post(halt::pull))
         .fallback(|| async { Failure::Missing(text::NO_PAGE.to_owned()) })
         .layer(DefaultBodyLimit::max(FORM))
+        .layer(middleware::from_fn_with_state(begun, to_its_end))
         .layer(middleware::from_fn_with_state(guarding, guard))
         .layer(middleware::from_fn_with_state(counting, count))
         .with_state(Arc::new(desk))

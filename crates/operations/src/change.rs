@@ -6,9 +6,14 @@ mod edits;
 
 pub use basis::Basis;
 
-use crate::{OperationError, create::object, parallel::at_once};
+use crate::{
+    OperationError,
+    create::object,
+    parallel::{at_once, one_by_one},
+};
 use api::{ResolvedRelease, Shop, ShopSpec, namespace};
 use client::{Cluster, Conflicts, Mode, shop as identity};
+use futures_util::Stream;
 use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use plan::{Action, Change, Edited, Field, Plan, difference, tidy};
@@ -145,14 +150,20 @@ pub async fn apply(cluster: &Cluster, one: &Edit) -> Result<(), OperationError> 
     edit(cluster, one, Mode::Real).await.map(drop)
 }
 
-/// Patches many Shops, each if it is still at its generation. The result has the error of each that
-/// was not patched: the others are.
-pub async fn apply_all(cluster: &Cluster, edits: &[Edit]) -> Vec<(String, OperationError)> {
-    let done = at_once(edits.iter().map(|one| apply(cluster, one))).await;
-    let failed = |(one, result): (&Edit, Result<(), OperationError>)| {
-        Some((one.shop.clone(), result.err()?))
-    };
-    edits.iter().zip(done).filter_map(failed).collect()
+/// Patches many Shops, each if it is still at its generation: what became of each, as it is done.
+/// Once `stop` says so, no further one is begun.
+pub fn apply_each(
+    cluster: Cluster,
+    edits: Vec<Edit>,
+    stop: impl Fn() -> bool,
+) -> impl Stream<Item = (Edit, Result<(), OperationError>)> {
+    one_by_one(edits, stop, move |one| {
+        let cluster = cluster.clone();
+        async move {
+            let done = apply(&cluster, &one).await;
+            (one, done)
+        }
+    })
 }
 
 /// What would be there if these Shops were stored: each Shop itself, and the objects that are made
@@ -296,6 +307,7 @@ mod tests {
     use super::*;
     use api::fixtures;
     use client::scripted::{Script, expect};
+    use futures_util::StreamExt as _;
 
     const SHOP: &str = "/apis/longshore.dev/v1alpha1/shops/acme";
 
@@ -369,16 +381,29 @@ mod tests {
             generation: 7,
             patch: json!({ "spec": { "state": "Maintenance" } }),
         };
+        let once = vec![one.clone()];
+        let done: Vec<_> = apply_each(script.cluster(), once, || false).collect().await;
+        assert!(matches!(&done[..], [(_, Ok(()))]), "{done:?}");
+        let late: Vec<_> = apply_each(script.cluster(), vec![one], || false)
+            .collect()
+            .await;
         assert!(
-            apply_all(&script.cluster(), std::slice::from_ref(&one))
-                .await
-                .is_empty()
-        );
-        let late = apply_all(&script.cluster(), &[one]).await;
-        assert!(
-            matches!(&late[..], [(_, OperationError::Moved(_))]),
+            matches!(&late[..], [(_, Err(OperationError::Moved(_)))]),
             "{late:?}"
         );
+        script.end();
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_after_the_stop() {
+        let one = Edit {
+            shop: "acme".to_owned(),
+            generation: 7,
+            patch: json!({}),
+        };
+        let script = Script::new([]);
+        let done = apply_each(script.cluster(), vec![one], || true);
+        assert!(done.collect::<Vec<_>>().await.is_empty());
         script.end();
     }
 }

@@ -1,11 +1,12 @@
 //! A new shop of a few words: the Shop that they stand for, everything that speaks against it, and
 //! the Secret that it needs.
 
-use crate::{OperationError, parallel::at_once};
+use crate::{OperationError, parallel::one_by_one};
 use api::{
     Engine, Fleet, Identity, Object, RenderContext, Shop, ShopClass, claims::Claims, namespace,
 };
 use client::{Cluster, Conflicts, Mode};
+use futures_util::Stream;
 use registry::Rules;
 use release::Reason;
 use render::{redis::separate, render};
@@ -348,14 +349,20 @@ pub async fn store(cluster: &Cluster, shop: &Value) -> Result<(), OperationError
     Ok(())
 }
 
-/// Stores many new Shops. The result has the error of each that was not stored: the others are.
-pub async fn store_all(cluster: &Cluster, shops: &[Value]) -> Vec<(String, OperationError)> {
-    let name = |shop: &Value| shop["metadata"]["name"].as_str().map(str::to_owned);
-    let stored = at_once(shops.iter().map(|shop| store(cluster, shop))).await;
-    let failed = |(shop, result): (&Value, Result<(), OperationError>)| {
-        Some((name(shop).unwrap_or_default(), result.err()?))
-    };
-    shops.iter().zip(stored).filter_map(failed).collect()
+/// Stores many new Shops: what became of each, as it is done. Once `stop` says so, no further one is
+/// begun.
+pub fn store_each(
+    cluster: Cluster,
+    shops: Vec<Value>,
+    stop: impl Fn() -> bool,
+) -> impl Stream<Item = (Value, Result<(), OperationError>)> {
+    one_by_one(shops, stop, move |shop| {
+        let cluster = cluster.clone();
+        async move {
+            let done = store(&cluster, &shop).await;
+            (shop, done)
+        }
+    })
 }
 
 pub(crate) fn object(value: &Value) -> Result<Object, OperationError> {

@@ -16,6 +16,9 @@ pub enum OperationError {
     /// The shop is in a state in which it cannot be done.
     #[error("{0}")]
     State(String),
+    /// A Job failed, or did not end.
+    #[error("{0}")]
+    Job(String),
     /// `longshore-watch` did not say it.
     #[error("{0}")]
     Watch(String),
@@ -35,6 +38,7 @@ impl OperationError {
             Self::Argument(_) => Reason::Config,
             Self::Missing(_) => Reason::Registry,
             Self::State(_) => Reason::ShopState,
+            Self::Job(_) => Reason::Job,
             Self::Watch(_) => Reason::Watch,
             Self::Moved(_) => Reason::Moved,
             Self::Api(error) => error.reason(),

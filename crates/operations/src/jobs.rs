@@ -4,7 +4,7 @@
 mod cron;
 mod restore;
 
-pub use cron::run_cron;
+pub use cron::{can_run_cron, run_cron};
 pub use restore::{Restore, list_backups, refusals, restore};
 
 use crate::{OperationError, create::object};
@@ -247,12 +247,12 @@ pub async fn end(cluster: &Cluster, job: &Job) -> Result<String, OperationError>
         match look(cluster, job).await? {
             (State::Complete, log) => return Ok(log),
             (State::Failed(why), log) => {
-                return Err(OperationError::Argument(format!(
+                return Err(OperationError::Job(format!(
                     "Job {namespace}/{name}: {why}\n{log}"
                 )));
             }
             (State::Runs, _) if Instant::now() >= deadline => {
-                return Err(OperationError::Argument(format!(
+                return Err(OperationError::Job(format!(
                     "Job {namespace}/{name} has not ended; look at its pod"
                 )));
             }

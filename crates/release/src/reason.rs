@@ -310,6 +310,9 @@ reasons! {
     Owned "owned" Configuration
         "Another manager owns fields of an object.",
         "agree with its owner, or take the fields with --take-over";
+    Job "job" TryAgain
+        "A Job in a shop's namespace failed, or did not end in time.",
+        "the message has what it wrote last; look at its pod with `kubectl`";
     Watch "watch" Store
         "longshore-watch did not answer.",
         "look at it with `kubectl -n watch get pods`; the chart installs it if watch.enabled is set";

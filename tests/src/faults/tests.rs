@@ -153,6 +153,21 @@ pub(super) fn compaction(_: &Counts) -> Row {
     )
 }
 
+pub(super) fn console(_: &Counts) -> Row {
+    let row = Row::new(
+        48,
+        "the console killed or stopped, and the API server away, while it changes sixty Shops",
+    );
+    run(
+        row,
+        &[Tests {
+            program: "cluster",
+            named: &["console::faults::"],
+            more: &[],
+        }],
+    )
+}
+
 /// How a line begins with which a test tells what it tried.
 pub(super) fn prefix(number: u32) -> String {
     format!("fault class {number}: ")

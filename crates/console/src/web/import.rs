@@ -1,10 +1,13 @@
 //! A list of new shops: pasted or as a file, checked while a person types, one plan of all, and the
 //! shops.
 
-use super::{Answer, Desk, Posted};
+use super::{
+    Answer, Desk, Posted,
+    work::{self, Work},
+};
 use crate::{
     form::Sent,
-    page::{Asked, Failure, Frame, done},
+    page::{Asked, Failure, Frame},
     planned::problems,
     rights::Right,
     text,
@@ -14,8 +17,9 @@ use axum::{
     extract::{FromRequest as _, Multipart, Request, State},
     response::Response,
 };
+use futures_util::StreamExt as _;
 use operations::{
-    Done, OperationError, change, create,
+    OperationError, change, create,
     import::{self, Rows},
 };
 use plan::{Group, Summary};
@@ -172,7 +176,7 @@ pub(super) async fn send(
             let checks = Checks::new(shops.len(), Vec::new());
             again(&desk, &asked, list, Some(checks)).await
         }
-        "apply" => apply(&asked, &shops, sent.get("why")).await,
+        "apply" => apply(&desk, &asked, shops, sent.get("why")).await,
         _ => plan(&desk, &asked, list, &shops).await,
     }
 }
@@ -203,22 +207,27 @@ async fn plan(desk: &Desk, asked: &Asked, list: List, shops: &[Value]) -> Answer
     }
 }
 
-async fn apply(asked: &Asked, shops: &[Value], why: &str) -> Answer {
-    let failed = create::store_all(&asked.person.cluster, shops).await;
-    for shop in shops {
+async fn apply(desk: &Desk, asked: &Asked, shops: Vec<Value>, why: &str) -> Answer {
+    let (person, why) = (asked.person.name.clone(), why.to_owned());
+    let (all, stop) = (shops.len(), desk.stop.child_token());
+    let over = stop.clone();
+    let stops = move || over.is_cancelled();
+    let each = create::store_each(asked.person.cluster.clone(), shops, stops);
+    let each = each.map(move |(shop, result)| {
         let name = shop["metadata"]["name"].as_str().unwrap_or_default();
-        if failed.iter().all(|(failed, _)| failed != name) {
-            info!(target: "audit", person = asked.person.name, why, shop = name, spec = %shop["spec"], "shop created");
+        if result.is_ok() {
+            info!(target: "audit", person, why, shop = name, spec = %shop["spec"], "shop created");
         }
-    }
-    let said = Done {
-        said: text::created_of(shops.len() - failed.len(), shops.len()),
-        warnings: failed
-            .iter()
-            .map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error)))
-            .collect(),
+        (name.to_owned(), result)
+    });
+    let work = Work {
+        title: text::making(all),
+        all,
+        each: each.boxed(),
+        stop,
+        said: text::created_of,
     };
-    Ok(done("/shops", &said))
+    work::answer(desk, asked, work).await
 }
 
 async fn again(

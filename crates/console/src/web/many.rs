@@ -2,10 +2,13 @@
 
 mod chosen;
 
-use super::{Answer, Desk, Posted};
+use super::{
+    Answer, Desk, Posted,
+    work::{self, Work},
+};
 use crate::{
     form::{Field, Kind, Problems, Sent, many},
-    page::{Asked, Failure, Frame, done},
+    page::{Asked, Failure, Frame},
     planned::{problems, source},
     text,
 };
@@ -15,8 +18,9 @@ use axum::{
     response::Response,
 };
 use chosen::Chosen;
+use futures_util::StreamExt as _;
 use operations::{
-    Done, OperationError,
+    OperationError,
     change::{self, Basis, Edit},
 };
 use plan::{Group, Plan, Summary};
@@ -85,7 +89,7 @@ pub(super) async fn send(
         return Ok(again(&desk, &asked, chosen, fields, None).await);
     }
     if sent.get("step") == "apply" {
-        return apply(&asked, &edits, sent.get("why")).await;
+        return apply(&desk, &asked, edits, sent.get("why")).await;
     }
     let fields = many::sent(&sent, &Problems::default());
     let basis = basis.complete(&desk.own).await?;
@@ -134,27 +138,27 @@ async fn edits(
     Ok(Ok(edits))
 }
 
-async fn apply(asked: &Asked, edits: &[Edit], why: &str) -> Answer {
-    let failed = change::apply_all(&asked.person.cluster, edits).await;
-    for one in edits {
-        if failed.iter().any(|(shop, _)| *shop == one.shop) {
-            continue;
+async fn apply(desk: &Desk, asked: &Asked, edits: Vec<Edit>, why: &str) -> Answer {
+    let (person, why) = (asked.person.name.clone(), why.to_owned());
+    let (all, stop) = (edits.len(), desk.stop.child_token());
+    let over = stop.clone();
+    let stops = move || over.is_cancelled();
+    let each = change::apply_each(asked.person.cluster.clone(), edits, stops);
+    let each = each.map(move |(one, result)| {
+        if result.is_ok() {
+            let patch: &Value = &one.patch;
+            info!(target: "audit", person, why, shop = one.shop, patch = %patch, "shop changed");
         }
-        let patch: &Value = &one.patch;
-        info!(
-            target: "audit",
-            person = asked.person.name, why, shop = one.shop, patch = %patch,
-            "shop changed"
-        );
-    }
-    let said = Done {
-        said: text::changed_of(edits.len() - failed.len(), edits.len()),
-        warnings: failed
-            .iter()
-            .map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error)))
-            .collect(),
+        (one.shop, result)
+    });
+    let work = Work {
+        title: text::changing(all),
+        all,
+        each: each.boxed(),
+        stop,
+        said: text::changed_of,
     };
-    Ok(done("/shops", &said))
+    work::answer(desk, asked, work).await
 }
 
 fn planned(frame: Frame, chosen: Chosen, fields: Vec<Field>, plan: &Plan) -> Planned {

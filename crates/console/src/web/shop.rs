@@ -14,7 +14,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use futures_util::future::join;
 use jiff::Timestamp;
-use operations::backups;
+use operations::{backups, jobs};
 use plan::{
     rollout::over,
     why::{self, Answer as Why},
@@ -46,6 +46,8 @@ struct Page {
     may_change: bool,
     may_move: bool,
     may_work: bool,
+    /// Whether its cron can be run by hand.
+    has_cron: bool,
     parts: [Part; 6],
 }
 
@@ -193,6 +195,11 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         may_change: false,
         may_move: false,
         may_work: false,
+        has_cron: known
+            .fleet
+            .classes
+            .get(&shop.spec.class)
+            .is_some_and(|class| jobs::can_run_cron(class.spec.engine)),
         parts: Part::ALL,
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     page::{Asked, Frame},
     registry::Known,
     rights::Right,
-    shops::{Health, Question, Rows, rows},
+    shops::{Health, Question, Rows, rows, troubles},
 };
 use askama::Template;
 use axum::extract::{Query, State};
@@ -19,6 +19,8 @@ struct Page {
     rows: Rows,
     classes: Vec<String>,
     channels: Vec<String>,
+    /// Conditions that are wrong, each with how many shops have it so.
+    troubles: Vec<(String, usize)>,
     may_start: bool,
     may_change: bool,
     may_create: bool,
@@ -87,6 +89,11 @@ fn page(frame: Frame, question: Question, known: &Known) -> Page {
     let rows = rows(known, &question);
     let shops = known.fleet.shops.values();
     let channels: BTreeSet<_> = shops.map(|shop| shop.spec.channel.clone()).collect();
+    let mut troubles = troubles(known.fleet.shops.values());
+    if !question.condition.is_empty() {
+        troubles.entry(&question.condition).or_default();
+    }
+    let troubles = troubles.into_iter();
     let names = rows.shown.iter().map(|row| format!("shop/{}", row.name));
     Page {
         frame,
@@ -97,6 +104,9 @@ fn page(frame: Frame, question: Question, known: &Known) -> Page {
         } else {
             channels.into_iter().collect()
         },
+        troubles: troubles
+            .map(|(kind, count)| (kind.to_owned(), count))
+            .collect(),
         links: Links::of(&question, rows.page),
         rows,
         question,

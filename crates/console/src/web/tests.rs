@@ -4,9 +4,11 @@ mod baseline;
 mod cloud;
 mod jobs;
 mod new;
+mod work;
 
 use super::*;
 use crate::{
+    begun::Begun,
     guard::Guard,
     person::{People, Person},
     registry::Registry,
@@ -57,6 +59,7 @@ async fn console(exchanges: impl IntoIterator<Item = Exchange>) -> Console {
         own: script.cluster(),
         figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
+        begun: Begun::default(),
         stop: CancellationToken::new(),
     };
     Console {
@@ -161,7 +164,7 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
         ("/shops/acme/restore", "Not now: shop acme is Active"),
         ("/shops/acme/edit/config", "a/b = &#60;script&#62;alert(1)"),
         ("/shops/acme/edit/domains", "acme.example primary"),
-        ("/many?shop=acme", "Change 1 shops"),
+        ("/many?shop=acme", "Change 1 shop<"),
         ("/new", "<option value=\"php\">php</option>"),
         ("/import", "type=\"file\""),
         ("/releases", "No Release is in the cluster"),
@@ -281,6 +284,7 @@ async fn nobody_sees_half_a_registry() {
         own: Script::new([]).cluster(),
         figures: Arc::default(),
         namespace: "longshore-system".to_owned(),
+        begun: Begun::default(),
         stop: CancellationToken::new(),
     };
     assert!(console.registry.read().is_listed());

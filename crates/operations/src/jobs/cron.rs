@@ -51,6 +51,12 @@ pub async fn run_cron(
     start(cluster, object, namespace, name).await
 }
 
+/// Whether [`run_cron`] can, of an engine.
+#[must_use]
+pub const fn can_run_cron(engine: Engine) -> bool {
+    !matches!(engine, Engine::Php)
+}
+
 /// Whether the scheduler wants cron to run.
 fn runs(deployment: &Value) -> bool {
     deployment["spec"]["replicas"].as_i64() != Some(0)
@@ -101,6 +107,13 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         script.end();
+    }
+
+    #[test]
+    fn what_can_run_has_a_command() {
+        for engine in [Engine::Magento1, Engine::Magento2, Engine::Php] {
+            assert_eq!(command(engine, "8.3").is_some(), can_run_cron(engine));
+        }
     }
 
     #[test]

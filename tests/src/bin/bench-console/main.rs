@@ -144,13 +144,18 @@ fn scheduler(cluster: &Cluster, shops: usize) -> Running {
         ])
         .env("MALLOC_ARENA_MAX", "1");
     let running = program.deadline(WHOLE).start();
+    settled(shops);
+    running
+}
+
+/// Waits until the scheduler has nothing to do.
+fn settled(shops: usize) {
     let of = |name: &str| metric(SCHEDULER, &format!("longshore_scheduler_{name}"));
     eventually("every shop looked at", LONG, || {
         thread::sleep(Duration::from_secs(1));
         let all = of("reconciles_total")? >= shops as u64 && of("failing_shops")? == 0;
         (all && of("queue_shops")? + of("running_reconciles")? == 0).then_some(())
     });
-    running
 }
 
 fn console(cluster: &Cluster, figures: &mut Figures) -> (Running, String, Browser) {
@@ -262,15 +267,7 @@ fn plans(browser: &Browser, shops: usize, figures: &mut Figures) {
         ("a value in", "min=&max=&values=app/title%3DSale"),
         ("the pods of", "min=1&max=3&values="),
     ] {
-        let (_, form) = browser.timed("/many?all=found&class=php-plain");
-        let sent = format!(
-            "token={}&all=found&search={}&found={}&state=&{change}&enable=&disable=&forget=&unset=\
-             &step=plan",
-            field(&form.body, "token"),
-            field(&form.body, "search").replace('=', "%3D"),
-            field(&form.body, "found")
-        );
-        let (took, plan) = browser.post("/many", &sent);
+        let (took, plan) = browser.post("/many", &change_of_all(browser, change, "plan"));
         assert!(
             plan.body.contains(&format!("{shops} shops")) && plan.body.contains("name=\"why\""),
             "{}",
@@ -280,6 +277,28 @@ fn plans(browser: &Browser, shops: usize, figures: &mut Figures) {
         figures.within(&what, Duration::from_secs(15), took);
         figures.at_most("its page", 60 << 10, plan.body.len() as u64);
     }
+}
+
+/// The form that changes all shops.
+fn change_of_all(browser: &Browser, change: &str, step: &str) -> String {
+    let (_, form) = browser.timed("/many?all=found&class=php-plain");
+    format!(
+        "token={}&all=found&search={}&found={}&state=&{change}&enable=&disable=&forget=&unset=\
+         &step={step}",
+        field(&form.body, "token"),
+        field(&form.body, "search").replace('=', "%3D"),
+        field(&form.body, "found")
+    )
+}
+
+/// A change of all shops, which the API server takes one by one.
+fn applies(browser: &Browser, shops: usize, figures: &mut Figures) {
+    let form = change_of_all(browser, "min=&max=&values=app/title%3DSale", "apply");
+    let (took, page) = browser.post("/many", &form);
+    let said = format!("{shops} of {shops} shops are changed");
+    assert!(page.body.contains(&said), "{}", page.body);
+    let what = format!("a change of all {} shops, applied", count(shops as u64));
+    figures.tell(&what, "", &time(took), true);
 }
 
 /// A rollout of all shops, while pages are open.
@@ -356,6 +375,8 @@ fn main() -> ExitCode {
     if !tables {
         plans(&browser, shops, &mut figures);
         figures.at_most("memory after the plans", 128 << 20, memory());
+        applies(&browser, shops, &mut figures);
+        settled(shops);
         rollout(&cluster, &browser, (shops, pages), &mut figures);
     }
     drop((console, running));

@@ -2,6 +2,7 @@
 //! with the rights of a service account.
 
 mod browser;
+mod faults;
 mod login;
 mod record;
 mod work;
@@ -13,7 +14,7 @@ use e2e::{
     peers::required,
     process::{Running, binary},
 };
-use record::{audited, logged, named, written};
+use record::{audited, logged, named, writes, written};
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 
 use super::baseline::{self, Answer};
 use crate::{
+    begun::Begun,
     desk::Desk,
     guard::Guard,
     login::testing::Stage,
@@ -102,6 +103,7 @@ impl Cloud {
             own,
             figures: Arc::default(),
             namespace: "longshore-system".to_owned(),
+            begun: Begun::default(),
             stop: CancellationToken::new(),
         };
         Self {
@@ -293,7 +295,7 @@ async fn nothing_of_another_shop_is_on_any_page() {
     let shops = cloud.get(Some(MANAGER), "/shops").await;
     assert!(shops.text.contains("1 of 1 shop"), "{}", shops.text);
     let fleet = cloud.get(Some(MANAGER), "/fleet").await;
-    assert!(fleet.text.contains(">1 shops"), "{}", fleet.text);
+    assert!(fleet.text.contains(">1 shop:"), "{}", fleet.text);
 }
 
 #[tokio::test]

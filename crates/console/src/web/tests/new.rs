@@ -224,7 +224,7 @@ async fn a_file_is_taken_without_scripts() {
     };
     let page = send(token).await;
     assert!(
-        page.text.contains("Nothing speaks against the 1 shops."),
+        page.text.contains("Nothing speaks against 1 shop."),
         "{}",
         page.text
     );

@@ -136,6 +136,14 @@ impl<'a> Browser<'a> {
     /// Fills in the form that has the button of this text, and sends it.
     #[track_caller]
     pub(super) fn submit(&mut self, button: &str, fill: &[(&str, &str)]) {
+        let curl = self.form(button, fill);
+        self.clicks += 1;
+        self.ask(curl);
+    }
+
+    /// What sends the form that has the button of this text, filled in.
+    #[track_caller]
+    pub(super) fn form(&self, button: &str, fill: &[(&str, &str)]) -> Program {
         let forms = self.page.split("<form").skip(1);
         let mut forms = forms.map(|form| form.split("</form>").next().unwrap());
         let label = format!(">{button}</button>");
@@ -163,8 +171,7 @@ impl<'a> Browser<'a> {
         for (name, value) in fields {
             curl = curl.args(["--data-urlencode", &format!("{name}={value}")]);
         }
-        self.clicks += 1;
-        self.ask(curl.arg(action));
+        curl.arg(action)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The console for many people: a certified provider, the console as its own service account with
 //! the rights of the chart, and people of four roles on a real API server.
 
+mod people;
 mod place;
 mod record;
 mod rights;
@@ -10,6 +11,7 @@ use crate::scheduler::{LONG, release, shops};
 use e2e::{
     chart,
     cluster::{Cluster, eventually},
+    process::Running,
 };
 use place::{Place, bindings, values};
 use record::{audited, logged, nobody_forges_a_name, the_account_has_no_other_right};
@@ -21,6 +23,20 @@ const ACCOUNT: &str = "longshore-console";
 /// Its namespace.
 const SPACE: &str = "console";
 const FORM: &str = "placeholder=\"Enter any login\"";
+
+/// Six shops of which each runs 42, a Release 43, and who may do what.
+fn with_shops_and_roles(scheduler: &Scheduler<'_>) -> Running {
+    scheduler.apply(&shops("c", 6));
+    let running = scheduler.start();
+    scheduler.converged(6);
+    eventually("shops run the release of the example", LONG, || {
+        (told(scheduler.cluster, "c005") == 42).then_some(())
+    });
+    scheduler.apply(&release(43, "none"));
+    chart::install(scheduler.cluster, &values());
+    scheduler.apply(&bindings());
+    running
+}
 
 /// A person of one shop sees that one, and changes it.
 fn a_manager_has_one_shop(anna: &mut Browser<'_>, cluster: &Cluster) {
@@ -124,15 +140,7 @@ fn a_manager_has_one_shop(anna: &mut Browser<'_>, cluster: &Cluster) {
 fn people_log_in_and_do_what_they_may() {
     let cluster = Cluster::alone();
     let scheduler = Scheduler::install(&cluster);
-    scheduler.apply(&shops("c", 6));
-    let _running = scheduler.start();
-    scheduler.converged(6);
-    eventually("shops run the release of the example", LONG, || {
-        (told(&cluster, "c005") == 42).then_some(())
-    });
-    scheduler.apply(&release(43, "none"));
-    chart::install(&cluster, &values());
-    scheduler.apply(&bindings());
+    let _running = with_shops_and_roles(&scheduler);
     // A rollout of shops that are not anna's.
     let many = [
         "rollout",

@@ -4,10 +4,15 @@ use e2e::cluster::Cluster;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the API server has on record of a person's writes: verb, resource and name.
+/// What the API server has on record of a person's writes: resource and name of each.
 pub(super) fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
+    writes(cluster, person).into_iter().collect()
+}
+
+/// The same, one after the other.
+pub(super) fn writes(cluster: &Cluster, person: &str) -> Vec<String> {
     let line = format!(
-        "grep -F '\"username\":\"system:serviceaccount:default:{person}\"' \"$CLUSTER_DIR/logs/audit\""
+        "grep -F '\"username\":\"system:serviceaccount:default:{person}\"' \"$CLUSTER_DIR/logs/audit\" || true"
     );
     let log = cluster.program("sh").args(["-c", &line]).run().expect(0);
     let events = log

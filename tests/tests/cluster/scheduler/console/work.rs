@@ -18,10 +18,14 @@ pub(super) fn classes(scheduler: &Scheduler<'_>) {
     scheduler.class("magento", &magento);
 }
 
-/// What `longshore release resource` notes on a Release, the command and the pages say.
-pub(super) fn a_download_is_told(scheduler: &Scheduler<'_>, cluster: &Cluster) {
+pub(super) fn a_download_is_noted(cluster: &Cluster) {
     let note = r#"longshore.dev/download-bytes={"fresh":79500000,"from":{"42":5400000}}"#;
     cluster.ask(&["annotate", "release", "shops-acme-43", note]);
+}
+
+/// What `longshore release resource` notes on a Release, the command and the pages say.
+pub(super) fn a_download_is_told(scheduler: &Scheduler<'_>, cluster: &Cluster) {
+    a_download_is_noted(cluster);
     let words = ["rollout", "start", "shops-acme-43", "--dry-run"];
     let told = scheduler.program(&words).run().expect(0).stdout;
     assert_eq!(
