@@ -240,7 +240,8 @@ const halts = async (page, onlooker) => {
   await click(page, "Halt");
   await because(page, "checkout fails");
   await click(page, "Halt everything");
-  await says(onlooker, "halted by oidc:clara: checkout fails");
+  await says(onlooker, "halted by oidc:clara");
+  await says(onlooker, ": checkout fails");
   await look(onlooker, "halted");
   await click(page, "Let rollouts go on");
   await says(page, "Rollouts go on.");

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use std::{
     collections::{BTreeSet, VecDeque},
     convert::Infallible,
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -114,21 +115,27 @@ fn names(
     person: Person,
     stop: CancellationToken,
 ) -> impl Stream<Item = String> {
-    let begin = (registry.changes(), VecDeque::new());
-    stream::unfold(begin, move |(mut changes, mut waiting)| {
+    let (changes, mut lately) = registry.changes();
+    lately.retain(|key| wanted.has(key));
+    let begin = (changes, lately, VecDeque::new());
+    stream::unfold(begin, move |(mut changes, mut lately, mut waiting)| {
         let (wanted, stop, person) = (wanted.clone(), stop.clone(), person.clone());
         let registry = Arc::clone(&registry);
         async move {
             while waiting.is_empty() {
-                let found = stop.run_until_cancelled(gather(&mut changes, &wanted));
-                let found = found.await??;
+                let found = if lately.is_empty() {
+                    let found = stop.run_until_cancelled(gather(&mut changes, &wanted));
+                    found.await??
+                } else {
+                    mem::take(&mut lately)
+                };
                 // Nothing is told while nobody can say what the person sees: the page comes back.
                 let view = person.view().await.ok()?;
                 let seen = found.into_iter().filter(|key| sees(&view, &registry, key));
                 waiting = seen.map(|key| key.to_string()).collect();
             }
             let next = waiting.pop_front()?;
-            Some((next, (changes, waiting)))
+            Some((next, (changes, lately, waiting)))
         }
     })
 }
@@ -217,6 +224,19 @@ mod tests {
         assert_eq!(names.next().await.as_deref(), Some("shop/acme"));
         stop.cancel();
         assert_eq!(names.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_while_a_page_opens_is_told_and_an_older_one_is_not() {
+        let (registry, stop) = (Arc::<Registry>::default(), CancellationToken::new());
+        registry.applied(fixtures::shop("old", json!({})));
+        sleep(Duration::from_secs(30)).await;
+        registry.applied(fixtures::shop("acme", json!({})));
+        let query = "key=shop/acme&key=shop/old";
+        let mut names = heard(&registry, query, View::ALL, &stop);
+        assert_eq!(names.next().await.as_deref(), Some("shop/acme"));
+        registry.applied(fixtures::shop("old", json!({})));
+        assert_eq!(names.next().await.as_deref(), Some("shop/old"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,20 +1,27 @@
 //! What is known of the cluster: Shops, classes, Releases, Rollouts and the halt, as the API server
 //! last said it.
 
-use api::{Fleet, Release, ResolvedRelease, Rollout, Shop, ShopClass};
+mod kept;
+
+pub(crate) use kept::Kept;
+
+use api::{Fleet, Release, ResolvedRelease, Rollout};
 use jiff::Timestamp;
 use operations::halt::Halt;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use release::ChannelName;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::Arc,
+    time::Duration,
 };
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 
 /// Changes that wait for a page that reads slowly. One that misses some is fetched again whole.
 const QUEUE: usize = 1024;
+/// How long a page may take from when it is made until its browser listens.
+const OPENS: Duration = Duration::from_secs(10);
 /// What is followed: all of it has to be listed once before a page shows anything.
 pub(crate) const FOLLOWED: [&str; 4] = ["shops", "shopclasses", "releases", "rollouts"];
 
@@ -177,6 +184,8 @@ impl Known {
 pub(crate) struct Registry {
     known: RwLock<Known>,
     changes: broadcast::Sender<Key>,
+    /// What changed lately, for pages that begin to listen.
+    lately: Mutex<VecDeque<(Instant, Key)>>,
 }
 
 impl Default for Registry {
@@ -184,6 +193,7 @@ impl Default for Registry {
         Self {
             known: RwLock::default(),
             changes: broadcast::Sender::new(QUEUE),
+            lately: Mutex::default(),
         }
     }
 }
@@ -193,12 +203,27 @@ impl Registry {
         self.known.read()
     }
 
-    /// What changes from now on.
-    pub(crate) fn changes(&self) -> broadcast::Receiver<Key> {
-        self.changes.subscribe()
+    /// What changes from now on, and what changed since a page was made whose browser begins to
+    /// listen now.
+    pub(crate) fn changes(&self) -> (broadcast::Receiver<Key>, BTreeSet<Key>) {
+        let changes = self.changes.subscribe();
+        let lately = self.lately.lock();
+        let fresh = lately.iter().filter(|(at, _)| at.elapsed() < OPENS);
+        let mut keys: BTreeSet<_> = fresh.map(|(_, key)| key.clone()).collect();
+        // More of them may have been forgotten.
+        if lately.len() >= QUEUE {
+            keys.insert(Key::All);
+        }
+        (changes, keys)
     }
 
     fn tell(&self, key: Key) {
+        let mut lately = self.lately.lock();
+        let old = lately.iter().take_while(|(at, _)| at.elapsed() >= OPENS);
+        let old = old.count().max((lately.len() + 1).saturating_sub(QUEUE));
+        lately.drain(..old);
+        lately.push_back((Instant::now(), key.clone()));
+        drop(lately);
         // Nobody may have a page open.
         self.changes.send(key).ok();
     }
@@ -231,27 +256,6 @@ impl Registry {
     }
 }
 
-/// A kind that is kept.
-pub(crate) trait Kept: Sized {
-    /// Its name in the log.
-    const WHAT: &'static str;
-
-    /// Its name.
-    fn name(&self) -> &str;
-
-    /// Forgets all of them.
-    fn clear(known: &mut Known);
-
-    /// Takes one in. The result is what else changes.
-    fn keep(self, known: &mut Known) -> Option<Key>;
-
-    /// Forgets one. The result is what else changes.
-    fn forget(known: &mut Known, name: &str) -> Option<Key>;
-
-    /// What a change of one is called.
-    fn key(name: &str) -> Key;
-}
-
 impl Registry {
     /// Takes in all that there are.
     pub(crate) fn all<K: Kept>(&self, all: Vec<K>) {
@@ -282,102 +286,6 @@ impl Registry {
         if let Some(key) = more {
             self.tell(key);
         }
-    }
-}
-
-macro_rules! kept {
-    ($kind:ty, $what:literal, $field:ident, $key:expr, $more:expr) => {
-        impl Kept for $kind {
-            const WHAT: &'static str = $what;
-
-            fn name(&self) -> &str {
-                self.metadata.name.as_deref().unwrap_or_default()
-            }
-
-            fn clear(known: &mut Known) {
-                known.fleet.$field.clear();
-            }
-
-            fn keep(self, known: &mut Known) -> Option<Key> {
-                let name = self.name().to_owned();
-                let before = known.fleet.$field.insert(name.clone(), self);
-                let after = &known.fleet.$field[&name];
-                $more(known, before.as_ref(), Some(after))
-            }
-
-            fn forget(known: &mut Known, name: &str) -> Option<Key> {
-                let before = known.fleet.$field.remove(name);
-                $more(known, before.as_ref(), None)
-            }
-
-            fn key(name: &str) -> Key {
-                $key(name)
-            }
-        }
-    };
-}
-
-/// Nothing else.
-fn alone<K>(_: &Known, _: Option<&K>, _: Option<&K>) -> Option<Key> {
-    None
-}
-
-/// Pages of shops name the rollouts that move them, and say the phase, and how one goes back.
-fn moved(known: &Known, before: Option<&Rollout>, after: Option<&Rollout>) -> Option<Key> {
-    let shown = |rollout: Option<&Rollout>| {
-        let rollout = rollout?;
-        let phase = rollout.status.as_ref().and_then(|status| status.phase);
-        Some((rollout.spec.clone(), phase))
-    };
-    if shown(before) == shown(after) {
-        return None;
-    }
-    known.channel_of(after.or(before)?)
-}
-
-kept!(
-    Shop,
-    "shops",
-    shops,
-    |name: &str| Key::Shop(name.into()),
-    alone
-);
-kept!(
-    Rollout,
-    "rollouts",
-    rollouts,
-    |name: &str| Key::Rollout(name.into()),
-    moved
-);
-// A class may change what is said of each of its shops.
-kept!(ShopClass, "shopclasses", classes, |_: &str| Key::All, alone);
-
-impl Kept for Release {
-    const WHAT: &'static str = "releases";
-
-    fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
-    }
-
-    fn clear(known: &mut Known) {
-        known.fleet.releases.clear();
-        known.unreadable.clear();
-        known.stored.clear();
-    }
-
-    fn keep(self, known: &mut Known) -> Option<Key> {
-        known.keep_release(&self);
-        Some(Key::Channel(self.spec.channel.as_str().into()))
-    }
-
-    fn forget(known: &mut Known, name: &str) -> Option<Key> {
-        let channel = known.stored.get(name).map(|place| place.channel.clone());
-        known.forget_release(name);
-        Some(Key::Channel(channel?.as_str().into()))
-    }
-
-    fn key(_: &str) -> Key {
-        Key::Releases
     }
 }
 

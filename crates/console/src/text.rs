@@ -381,6 +381,9 @@ pub(crate) const WAVE_DONE: &str = "done";
 pub(crate) const WAVE_TO_COME: &str = "to come";
 pub(crate) const WAVE_WATCHED: &str = "watched";
 pub(crate) const WAVE_MOVING: &str = "moving";
+pub(crate) const WAVE_HELD: &str = "held";
+pub(crate) const WAVE_RETURNING: &str = "returning";
+pub(crate) const WAVE_BACK: &str = "back";
 
 pub(crate) fn canaries(names: &[String]) -> String {
     format!("canaries: {}", names.join(", "))

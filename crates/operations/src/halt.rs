@@ -63,7 +63,7 @@ pub async fn halt(cluster: &Cluster, namespace: &str, who: &Who) -> Result<Vec<S
     let said = [
         ("why", who.why.clone()),
         ("by", who.by.clone()),
-        ("at", Timestamp::now().to_string()),
+        ("at", format!("{:.0}", Timestamp::now())),
     ];
     let halt = ConfigMap {
         metadata: ObjectMeta {

@@ -7,7 +7,7 @@ use serde_json::json;
 #[test]
 fn a_page_hears_of_each_change_and_of_nothing_else() {
     let registry = Registry::default();
-    let mut changes = registry.changes();
+    let mut changes = registry.changes().0;
     registry.applied(fixtures::shop("acme", json!({})));
     registry.halt(Ok(None));
     registry.deleted(&fixtures::shop("acme", json!({})));
@@ -34,7 +34,7 @@ fn shops_hear_which_rollouts_move_them_and_not_how_far_those_are() {
     let channel = release.channel.clone();
     known.fleet.releases.insert(channel, [(3, release)].into());
     drop(known);
-    let mut changes = registry.changes();
+    let mut changes = registry.changes().0;
     let mut rollout = Rollout::new("r", operations::rollout::defaults("shops-acme-3"));
     for (phase, done) in [(Phase::Moving, 1), (Phase::Moving, 2), (Phase::Soaking, 3)] {
         let status = rollout.status.get_or_insert_default();

@@ -177,9 +177,12 @@ fn waves(spec: &RolloutSpec, status: &RolloutStatus, phase: Phase) -> Vec<WaveRo
     let state = |wave: usize| match phase {
         Phase::Completed => text::WAVE_DONE,
         _ if status.wave.is_none() || wave > at => text::WAVE_TO_COME,
+        Phase::Aborted => text::WAVE_BACK,
         _ if wave < at => text::WAVE_DONE,
         Phase::Soaking => text::WAVE_WATCHED,
-        _ => text::WAVE_MOVING,
+        Phase::Returning => text::WAVE_RETURNING,
+        Phase::Paused | Phase::Stopped => text::WAVE_HELD,
+        Phase::Pending | Phase::Moving => text::WAVE_MOVING,
     };
     let mut waves = Vec::new();
     if !spec.canaries.is_empty() {
@@ -298,5 +301,13 @@ mod tests {
             ["done", "watched", "to come", "to come"]
         );
         assert_eq!(words(Some(4), Phase::Completed), ["done"; 4]);
+        assert_eq!(
+            words(Some(2), Phase::Aborted)[..3],
+            ["back", "back", "to come"]
+        );
+        assert_eq!(
+            words(Some(2), Phase::Paused)[..3],
+            ["done", "held", "to come"]
+        );
     }
 }

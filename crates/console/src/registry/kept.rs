@@ -1,0 +1,121 @@
+//! The kinds that are followed: how one of each is taken in, and what a change of it is called.
+
+use super::{Key, Known};
+use api::{Release, Rollout, Shop, ShopClass};
+
+/// A kind that is kept.
+pub(crate) trait Kept: Sized {
+    /// Its name in the log.
+    const WHAT: &'static str;
+
+    /// Its name.
+    fn name(&self) -> &str;
+
+    /// Forgets all of them.
+    fn clear(known: &mut Known);
+
+    /// Takes one in. The result is what else changes.
+    fn keep(self, known: &mut Known) -> Option<Key>;
+
+    /// Forgets one. The result is what else changes.
+    fn forget(known: &mut Known, name: &str) -> Option<Key>;
+
+    /// What a change of one is called.
+    fn key(name: &str) -> Key;
+}
+
+macro_rules! kept {
+    ($kind:ty, $what:literal, $field:ident, $key:expr, $more:expr) => {
+        impl Kept for $kind {
+            const WHAT: &'static str = $what;
+
+            fn name(&self) -> &str {
+                self.metadata.name.as_deref().unwrap_or_default()
+            }
+
+            fn clear(known: &mut Known) {
+                known.fleet.$field.clear();
+            }
+
+            fn keep(self, known: &mut Known) -> Option<Key> {
+                let name = self.name().to_owned();
+                let before = known.fleet.$field.insert(name.clone(), self);
+                let after = &known.fleet.$field[&name];
+                $more(known, before.as_ref(), Some(after))
+            }
+
+            fn forget(known: &mut Known, name: &str) -> Option<Key> {
+                let before = known.fleet.$field.remove(name);
+                $more(known, before.as_ref(), None)
+            }
+
+            fn key(name: &str) -> Key {
+                $key(name)
+            }
+        }
+    };
+}
+
+/// Nothing else.
+fn alone<K>(_: &Known, _: Option<&K>, _: Option<&K>) -> Option<Key> {
+    None
+}
+
+/// Pages of shops name the rollouts that move them, and say the phase, and how one goes back.
+fn moved(known: &Known, before: Option<&Rollout>, after: Option<&Rollout>) -> Option<Key> {
+    let shown = |rollout: Option<&Rollout>| {
+        let rollout = rollout?;
+        let phase = rollout.status.as_ref().and_then(|status| status.phase);
+        Some((rollout.spec.clone(), phase))
+    };
+    if shown(before) == shown(after) {
+        return None;
+    }
+    known.channel_of(after.or(before)?)
+}
+
+kept!(
+    Shop,
+    "shops",
+    shops,
+    |name: &str| Key::Shop(name.into()),
+    alone
+);
+kept!(
+    Rollout,
+    "rollouts",
+    rollouts,
+    |name: &str| Key::Rollout(name.into()),
+    moved
+);
+// A class may change what is said of each of its shops.
+kept!(ShopClass, "shopclasses", classes, |_: &str| Key::All, alone);
+
+impl Kept for Release {
+    const WHAT: &'static str = "releases";
+
+    fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    fn clear(known: &mut Known) {
+        known.fleet.releases.clear();
+        known.unreadable.clear();
+        known.stored.clear();
+    }
+
+    fn keep(self, known: &mut Known) -> Option<Key> {
+        known.keep_release(&self);
+        Some(Key::Channel(self.spec.channel.as_str().into()))
+    }
+
+    fn forget(known: &mut Known, name: &str) -> Option<Key> {
+        let channel = known.stored.get(name).map(|place| place.channel.clone());
+        known.forget_release(name);
+        Some(Key::Channel(channel?.as_str().into()))
+    }
+
+    fn key(_: &str) -> Key {
+        Key::Releases
+    }
+}
