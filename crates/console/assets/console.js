@@ -11,6 +11,21 @@
     }
   };
 
+  // A click is where the pointer goes down and comes up again: what is taken away in between gets
+  // none.
+  let pressed = false;
+  const press = (down) => () => {
+    pressed = down;
+  };
+  document.addEventListener("pointerdown", press(true), true);
+  for (const up of ["pointerup", "pointercancel", "dragend"]) {
+    document.addEventListener(up, press(false), true);
+  }
+  window.addEventListener("blur", press(false));
+  // Nor is what a person is writing taken away.
+  const WRITTEN = "input:focus, textarea:focus, select:focus";
+  const isUsed = (part) => pressed || part.contains(document.querySelector(WRITTEN));
+
   // Parts of the page that say data-live, each once in data-every milliseconds at most.
   const EVERY = 250;
   const parts = () => document.querySelectorAll("[data-live]");
@@ -25,12 +40,17 @@
       state.timer = 0;
       state.at = Date.now();
       const now = document.getElementById(id);
-      // What a person is writing is not taken away.
-      if (now && !now.contains(document.querySelector("input:focus, textarea:focus, select:focus"))) {
-        htmx.trigger(now, "live");
-      }
+      if (!now) return;
+      if (isUsed(now)) refresh(now);
+      else htmx.trigger(now, "live");
     }, Math.max(0, state.at + (Number(part.dataset.every) || EVERY) - Date.now()));
   };
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    if (!part.matches("[data-live]") || !isUsed(part)) return;
+    event.detail.shouldSwap = false;
+    refresh(part);
+  });
 
   const AGAIN = 5000;
   let source = null;

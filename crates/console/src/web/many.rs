@@ -10,6 +10,7 @@ use crate::{
     form::{Field, Kind, Problems, Sent, many},
     page::{Asked, Failure, Frame},
     planned::{problems, source},
+    rights::Right,
     text,
 };
 use askama::Template;
@@ -36,6 +37,7 @@ struct Form {
     chosen: Chosen,
     fields: Vec<Field>,
     problem: Option<String>,
+    may: bool,
 }
 
 #[derive(Template)]
@@ -54,15 +56,15 @@ pub(super) async fn form(
     asked: Asked,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let frame = asked.frame(&desk.registry, &desk.guard).await;
     let chosen = Chosen::read(query.as_deref().unwrap_or_default(), &*desk.known(&asked)?)?;
-    let page = Form {
-        frame,
-        chosen,
-        fields: many::fields(),
-        problem: None,
-    };
-    Ok(asked.answer(&page))
+    Ok(again(&desk, &asked, chosen, many::fields(), None).await)
+}
+
+/// Whether the person may change all Shops, or the first of these.
+async fn may(asked: &Asked, chosen: &Chosen) -> bool {
+    let may = |name| asked.person.may(Right::ChangeShop, name);
+    let first = chosen.shops.first().map(|(name, _)| name.as_str());
+    may(None).await || may(first).await
 }
 
 pub(super) async fn send(
@@ -182,6 +184,7 @@ async fn again(
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     asked.answer(&Form {
         frame,
+        may: may(asked, &chosen).await,
         chosen,
         fields,
         problem,
