@@ -89,7 +89,7 @@ test-scheduler: tools build images cluster-tests ## the tests of a real API serv
 
 .PHONY: test-platform
 test-platform: tools build images cluster-tests ## the tests of pods on real kubelets, the other half
-	@$(tools) cluster
+	@$(tools) cluster accounts
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
 
