@@ -41,7 +41,7 @@ impl Way {
     /// What curl says of a page: version and status in its first line.
     fn get(&self, host: &str, options: &[&str]) -> String {
         let outcome = Program::new(required("curl-h3"))
-            .args(["--silent", "--show-error", "--include", "--max-time", "5"])
+            .args(["--silent", "--show-error", "--include", "--max-time", "10"])
             .arg("--cacert")
             .arg(&self.authority)
             .args(["--resolve", &format!("{host}:443:{}", self.address)])
@@ -165,7 +165,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
         let page = way.get(HOST, &[option]);
         assert!(
             page.starts_with(begins) && page.contains("entry=first"),
-            "{page}"
+            "{option}: {page}"
         );
     }
 
