@@ -332,6 +332,9 @@ pub(crate) fn making(all: usize) -> String {
     format!("Making {}", shops(all))
 }
 
+pub(crate) const CLEAN_CACHES: &str = "Clean the caches";
+pub(crate) const RUN_CRON: &str = "Run cron now";
+
 pub(crate) const API_AWAY: &str = "The API server does not answer, so no further shop was begun.";
 pub(crate) const CONSOLE_STOPS: &str = "The console was stopped meanwhile.";
 

@@ -381,8 +381,10 @@ mod tests {
             generation: 7,
             patch: json!({ "spec": { "state": "Maintenance" } }),
         };
-        let once = vec![one.clone()];
-        let done: Vec<_> = apply_each(script.cluster(), once, || false).collect().await;
+        let first = vec![one.clone()];
+        let done: Vec<_> = apply_each(script.cluster(), first, || false)
+            .collect()
+            .await;
         assert!(matches!(&done[..], [(_, Ok(()))]), "{done:?}");
         let late: Vec<_> = apply_each(script.cluster(), vec![one], || false)
             .collect()

@@ -211,8 +211,8 @@ async fn apply(desk: &Desk, asked: &Asked, shops: Vec<Value>, why: &str) -> Answ
     let (person, why) = (asked.person.name.clone(), why.to_owned());
     let (all, stop) = (shops.len(), desk.stop.child_token());
     let over = stop.clone();
-    let stops = move || over.is_cancelled();
-    let each = create::store_each(asked.person.cluster.clone(), shops, stops);
+    let ends = move || over.is_cancelled();
+    let each = create::store_each(asked.person.cluster.clone(), shops, ends);
     let each = each.map(move |(shop, result)| {
         let name = shop["metadata"]["name"].as_str().unwrap_or_default();
         if result.is_ok() {

@@ -144,8 +144,8 @@ async fn apply(desk: &Desk, asked: &Asked, edits: Vec<Edit>, why: &str) -> Answe
     let (person, why) = (asked.person.name.clone(), why.to_owned());
     let (all, stop) = (edits.len(), desk.stop.child_token());
     let over = stop.clone();
-    let stops = move || over.is_cancelled();
-    let each = change::apply_each(asked.person.cluster.clone(), edits, stops);
+    let ends = move || over.is_cancelled();
+    let each = change::apply_each(asked.person.cluster.clone(), edits, ends);
     let each = each.map(move |(one, result)| {
         if result.is_ok() {
             let patch: &Value = &one.patch;

@@ -45,9 +45,8 @@ struct Page {
     back: Option<Back>,
     may_change: bool,
     may_move: bool,
-    may_work: bool,
-    /// Whether its cron can be run by hand.
-    has_cron: bool,
+    /// What the person may have done in the shop's namespace: the word for it, and its button.
+    work: Vec<(&'static str, &'static str)>,
     parts: [Part; 6],
 }
 
@@ -115,7 +114,10 @@ pub(super) async fn show(
         let page = page(frame, &name, shop, &known);
         (page, one(&known.fleet, &name, shop))
     };
-    (page.may_change, page.may_move, page.may_work) = (may_change, may_move, may_work);
+    (page.may_change, page.may_move) = (may_change, may_move);
+    if !may_work {
+        page.work.clear();
+    }
     let cluster = &asked.person.cluster;
     let why = operations::why::complete(cluster, &fleet, &mut page.why);
     let (known, ()) = join(backups::backups(cluster, &name), why).await;
@@ -194,14 +196,18 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         spec: shop.spec.clone(),
         may_change: false,
         may_move: false,
-        may_work: false,
-        has_cron: known
-            .fleet
-            .classes
-            .get(&shop.spec.class)
-            .is_some_and(|class| jobs::can_run_cron(class.spec.engine)),
+        work: work(&shop.spec.class, known),
         parts: Part::ALL,
     }
+}
+
+/// The caches, and cron where the engine lets it be run by hand.
+fn work(class: &str, known: &Known) -> Vec<(&'static str, &'static str)> {
+    let class = known.fleet.classes.get(class);
+    let cron = class.is_some_and(|class| jobs::can_run_cron(class.spec.engine));
+    let mut work = vec![("clean", text::CLEAN_CACHES)];
+    work.extend(cron.then_some(("cron", text::RUN_CRON)));
+    work
 }
 
 fn domains(shop: &Shop) -> Vec<DomainRow> {

@@ -56,8 +56,13 @@ fn cut(mut console: Console<'_>, max: u64, signal: Signal, after: Duration) -> (
     })
 }
 
-/// One try.
-fn each_shop_is_old_or_new(scheduler: &Scheduler<'_>, max: u64, signal: Signal, after: Duration) {
+/// One try; how many Shops are new.
+fn each_shop_is_old_or_new(
+    scheduler: &Scheduler<'_>,
+    max: u64,
+    signal: Signal,
+    after: Duration,
+) -> usize {
     let cluster = scheduler.cluster;
     let (before, on_record) = (most(cluster), writes(cluster, "manager").len());
     let console = Console::start(scheduler, "manager");
@@ -70,7 +75,6 @@ fn each_shop_is_old_or_new(scheduler: &Scheduler<'_>, max: u64, signal: Signal, 
         .filter(|(_, found)| **found == max)
         .map(|(name, _)| format!("shops/{name}"))
         .collect();
-    println!("{signal:?} after {after:?}: {} of {SHOPS}", new.len());
     for (name, found) in &shops {
         let was = before[name];
         assert!([was, max].contains(found), "{name}: {was}, then {found}");
@@ -82,7 +86,7 @@ fn each_shop_is_old_or_new(scheduler: &Scheduler<'_>, max: u64, signal: Signal, 
         // stored.
         let silent = new.difference(&told).count();
         assert!(silent <= AT_ONCE, "{silent} writes that no line tells of");
-        return;
+        return new.len();
     }
     let stored: BTreeSet<_> = writes(cluster, "manager")
         .into_iter()
@@ -96,6 +100,7 @@ fn each_shop_is_old_or_new(scheduler: &Scheduler<'_>, max: u64, signal: Signal, 
         new.is_empty() && page.starts_with("\n000 ") || page.contains(&said),
         "{said}: {page}"
     );
+    new.len()
 }
 
 /// While the API server does not answer, pages show what was known, nothing is begun any more, and
@@ -153,7 +158,9 @@ fn a_change_of_many_is_whole_for_each_shop_whatever_becomes_of_the_console() {
     for signal in [Signal::TERM, Signal::KILL] {
         for step in 0..TRIES {
             max += 1;
-            each_shop_is_old_or_new(&scheduler, max, signal, STEP * step);
+            let after = STEP * step;
+            let new = each_shop_is_old_or_new(&scheduler, max, signal, after);
+            println!("{signal:?} after {after:?}: {new} of {SHOPS}");
         }
     }
     an_api_server_that_is_away_is_told(&scheduler, max + 1);
