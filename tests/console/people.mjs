@@ -4,8 +4,8 @@
 //
 //   node people.mjs CONSOLE OUT
 //
-// The cluster has the shops c000 to c005, of which Releases 42 and 43 are there, and two of Magento,
-// mage and put-back. OUT gets screenshots. The last line is JSON with what was measured.
+// The cluster has the shops c000 to c005, of which Releases 42 and 43 are there, and two of
+// Magento, mage and put-back. OUT gets screenshots. The last line is JSON with what was measured.
 import { mkdirSync } from "node:fs";
 import { accessible, end, fits, launch, open, say, sizes } from "./chromium.mjs";
 
@@ -32,7 +32,8 @@ const look = async (page, name) => {
 };
 
 const named = (text) => new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}\\s*$`);
-const offer = (page, text) => page.locator("a:visible, button:visible").filter({ hasText: named(text) }).first();
+const offer = (page, text) =>
+  page.locator("a:visible, button:visible").filter({ hasText: named(text) }).first();
 const click = async (page, text) => {
   clicks++;
   await offer(page, text).click({ timeout: 20_000 }).catch(async (error) => {
@@ -108,7 +109,7 @@ const changes = async (page) => {
     ["Modules", { "#enable": "Acme_Loyalty" }, "+Acme_Loyalty"],
     ["Configuration", { "#values": "default/a/b = 7" }, "1 value"],
     ["Window for releases", { "#times": "22:00-05:00", "#zone": "Europe/Bucharest" }, null],
-    ["Scale and campaigns", { "#campaigns": "0 8 27 11 * | Europe/Bucharest | 48 | 1" }, "1 pods for 48 h"],
+    ["Scale and campaigns", { "#campaigns": "0 8 27 11 * | Etc/UTC | 48 | 1" }, "1 pods for 48 h"],
   ];
   for (const [part, fields, shown] of parts) {
     await page.goto(`${base}/shops/c003`);
@@ -172,7 +173,8 @@ const steers = async (page) => {
   await because(page, "two first");
   await click(page, "Start");
   isAt(page, "/rollouts/shops-acme-43");
-  for (const [verb, phase] of [["Pause", "Paused"], ["Resume", "Soaking"], ["Go back", "Aborted"]]) {
+  const verbs = [["Pause", "Paused"], ["Resume", "Soaking"], ["Go back", "Aborted"]];
+  for (const [verb, phase] of verbs) {
     await because(page, `a test of ${verb}`);
     await click(page, verb);
     await says(page, phase);
@@ -208,7 +210,8 @@ const makes = async (page) => {
 };
 
 const works = async (page) => {
-  for (const [verb, job] of [["Back up now", "backup-"], ["Clean the caches", "clean-"], ["Run cron now", "cron-"]]) {
+  const verbs = { "Back up now": "backup-", "Clean the caches": "clean-", "Run cron now": "cron-" };
+  for (const [verb, job] of Object.entries(verbs)) {
     await page.goto(`${base}/shops/mage`);
     await click(page, verb);
     if (!path(page).startsWith(`/shops/mage/jobs/${job}`)) {
@@ -260,8 +263,8 @@ const looksOn = async (page) => {
   for (const at of pages) {
     const response = await page.goto(base + at);
     if (response.status() !== 200) say(at, `status ${response.status()} for a viewer`);
-    const offers = await page.locator("main button:visible, main a.button:visible").allTextContents();
-    const more = offers.filter((text) => !harmless.includes(text.trim()));
+    const offered = page.locator("main button:visible, main a.button:visible");
+    const more = (await offered.allTextContents()).filter((text) => !harmless.includes(text.trim()));
     if (more.length > 0) say(at, `a viewer is offered ${more}`);
   }
   const status = await page.evaluate(async () => {

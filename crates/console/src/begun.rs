@@ -1,6 +1,6 @@
 //! What a person sent is done to its end. The browser may leave meanwhile, the answer may take too
-//! long, a connection may be cut: none of it leaves half of a change behind, or a change that no line
-//! of the log tells.
+//! long, a connection may be cut: none of it leaves half of a change behind, or a change that no
+//! line of the log tells.
 
 use crate::text;
 use axum::{

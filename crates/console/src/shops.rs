@@ -117,8 +117,8 @@ pub(crate) fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition>
     conditions(shop).iter().find(|it| it.kind == kind)
 }
 
-/// The conditions that are not as they should be. `Degraded` sums the others up, and is the only one
-/// that is bad when it is true.
+/// The conditions that are not as they should be. `Degraded` sums the others up, and is the only
+/// one that is bad when it is true.
 fn wrong(shop: &Shop) -> impl Iterator<Item = &Condition> {
     let all = conditions(shop).iter();
     all.filter(|it| it.kind != "Degraded" && it.status != Truth::True)

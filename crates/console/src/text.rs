@@ -1,8 +1,10 @@
 //! The texts of pages that are made in Rust, in one place; all others stand in `templates`. Who
 //! translates the console changes this file and those: docs/console.md.
 
+mod many;
 mod refusals;
 
+pub(crate) use many::*;
 pub(crate) use refusals::*;
 
 use api::BackupSchedule;
@@ -186,11 +188,6 @@ pub(crate) fn created(shop: &str) -> String {
     format!("{shop} is created; this page follows what it becomes.")
 }
 
-pub(crate) fn created_of(done: usize, all: usize) -> String {
-    let what = if all == 1 { "shop is" } else { "shops are" };
-    format!("{done} of {all} {what} created; the scheduler makes their objects.")
-}
-
 pub(crate) fn days(hours: i64) -> String {
     match hours {
         0 => "less than an hour ago".to_owned(),
@@ -317,35 +314,8 @@ pub(crate) fn changed(shop: &str) -> String {
     format!("{shop} is changed; the scheduler applies it within seconds.")
 }
 
-fn shops(count: usize) -> String {
-    match count {
-        1 => "1 shop".to_owned(),
-        count => format!("{count} shops"),
-    }
-}
-
-pub(crate) fn changing(all: usize) -> String {
-    format!("Changing {}", shops(all))
-}
-
-pub(crate) fn making(all: usize) -> String {
-    format!("Making {}", shops(all))
-}
-
 pub(crate) const CLEAN_CACHES: &str = "Clean the caches";
 pub(crate) const RUN_CRON: &str = "Run cron now";
-
-pub(crate) const API_AWAY: &str = "The API server does not answer, so no further shop was begun.";
-pub(crate) const CONSOLE_STOPS: &str = "The console was stopped meanwhile.";
-
-pub(crate) fn so_far(ended: usize, all: usize) -> String {
-    format!("{ended} of {all}")
-}
-
-pub(crate) fn changed_of(done: usize, all: usize) -> String {
-    let what = if all == 1 { "shop is" } else { "shops are" };
-    format!("{done} of {all} {what} changed; the scheduler applies it.")
-}
 
 pub(crate) fn too_many(count: usize, most: usize) -> String {
     format!("{count} shops are chosen; at most {most} are changed at once.")

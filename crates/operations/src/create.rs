@@ -349,8 +349,8 @@ pub async fn store(cluster: &Cluster, shop: &Value) -> Result<(), OperationError
     Ok(())
 }
 
-/// Stores many new Shops: what became of each, as it is done. Once `stop` says so, no further one is
-/// begun.
+/// Stores many new Shops: what became of each, as it is done. Once `stop` says so, no further one
+/// is begun.
 pub fn store_each(
     cluster: Cluster,
     shops: Vec<Value>,

@@ -1,5 +1,5 @@
-//! Work on many Shops: a page that tells how far it is, and what became of each in the end. It grows
-//! while the work goes on, so that no browser waits in vain, and needs no script.
+//! Work on many Shops: a page that tells how far it is, and what became of each in the end. It
+//! grows while the work goes on, so that no browser waits in vain, and needs no script.
 
 use super::{Answer, Desk};
 use crate::{
@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 const MORE: &str = "<!-- more -->";
 /// How often it tells how far it is.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many must fail in a row because the API server does not answer, until none is begun any more:
-/// all that are on their way, and each has waited long.
+/// How many must fail in a row because the API server does not answer, until none is begun any
+/// more: all that are on their way, and each has waited long.
 const AWAY: usize = 16;
 /// Shops that are told with what is wrong; of a trouble that all have, a few say it.
 const TOLD: usize = 100;
