@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How long a call is tried that a page waits for.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The shops of a cluster in your browser: look, plan, change, roll out, roll back, halt. On a
 /// laptop it acts as the person that your kubeconfig names, with the rights of that person; in the

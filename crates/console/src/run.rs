@@ -27,8 +27,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info};
 
-/// How long what has begun may take once it is to stop.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long what has begun may take once it is to stop: a Shop that is changed is read and written,
+/// each within [`PATIENCE`](crate::command::PATIENCE). A pod has 30 seconds.
+const GRACE: Duration = Duration::from_secs(22);
 
 /// A page that is open has a connection, for as long as a session lasts; behind the edge all are of
 /// one peer. A header has a cookie of 4 KiB.
