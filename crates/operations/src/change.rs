@@ -231,15 +231,15 @@ async fn plan(
         tries: SAMPLES,
         now: Timestamp::now(),
     };
-    let foreseen = edited.foresee().await;
     if may_try(cluster, shops).await? {
-        match edited.tried(cluster, &foreseen).await {
+        let foreseen = edited.foresee().await;
+        match edited.tried(cluster, foreseen).await {
             // It may also be that the program may not do this as the person.
             Err(error) if error.reason() == Reason::ApiForbidden => {}
             planned => return Ok(planned?),
         }
     }
-    let mut plan = foreseen.untried();
+    let mut plan = edited.foresee().await.untried();
     plan.held.push(NOT_TRIED.to_owned());
     Ok(plan)
 }

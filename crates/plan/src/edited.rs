@@ -109,33 +109,37 @@ impl Edited<'_> {
     /// # Errors
     ///
     /// If it cannot be asked. What it refuses is part of the plan.
-    pub async fn tried(&self, cluster: &Cluster, foreseen: &Foreseen) -> Result<Plan, ApiError> {
+    pub async fn tried(&self, cluster: &Cluster, foreseen: Foreseen) -> Result<Plan, ApiError> {
         let one = (self.shops.len() == 1)
             .then(|| self.shops.keys().next().map(String::as_str))
             .flatten();
-        let mut world = cluster.world_of(foreseen.kinds(), one).await?;
+        let changing: BTreeSet<_> = foreseen.objects().collect();
+        // In a namespace that is not there nothing is tried.
+        let wanted = |it: &Identity| it.kind == "Namespace" || changing.contains(it);
+        let mut world = cluster.world_of(foreseen.kinds(), one, &wanted).await?;
+        drop(changing);
         let mut plan = Plan {
             looked_at: foreseen.looked_at,
-            failed: foreseen.failed.clone(),
+            failed: foreseen.failed,
             ..Plan::default()
         };
         let (mut unknown, mut samples): (Vec<Work<'_>>, Vec<Sample<'_>>) = (Vec::new(), Vec::new());
         let mut only: BTreeMap<String, BTreeSet<Identity>> = BTreeMap::new();
-        for (name, expected) in &foreseen.shops {
-            let mut live = world.remove(name).unwrap_or_default();
-            let own: BTreeSet<_> = expected.iter().map(|it| it.change.object.clone()).collect();
-            live.retain(|identity, _| identity.kind == "Namespace" || own.contains(identity));
-            let work = (name.clone(), self.shops.get(name), live);
-            match found(name, expected, &work.2, self.now) {
+        for (name, expected) in foreseen.shops {
+            let live = world.remove(&name).unwrap_or_default();
+            let own = expected.iter().map(|it| it.change.object.clone());
+            let own: BTreeSet<_> = own.collect();
+            let work = (name.clone(), self.shops.get(&name), live);
+            match found(&name, expected, &work.2, self.now) {
                 Some(expected) if expected.is_empty() => continue,
                 Some(expected) => {
-                    let kind = sampling::kind(name, &expected);
+                    let kind = sampling::kind(&name, &expected);
                     let changes = expected.into_iter().map(|one| one.change).collect();
                     samples.push((kind, (work, changes)));
                 }
                 None => unknown.push(work),
             }
-            only.insert(name.clone(), own);
+            only.insert(name, own);
         }
         drop(world);
         let trial = Trial {
@@ -170,11 +174,17 @@ impl Foreseen {
         }
     }
 
-    /// The kinds of what would change, and namespaces: in one that is not there nothing is tried.
+    /// What would change.
+    fn objects(&self) -> impl Iterator<Item = &Identity> {
+        let all = self.shops.values().flatten();
+        all.map(|one| &one.change.object)
+    }
+
+    /// The kinds of what would change, and namespaces.
     fn kinds(&self) -> Vec<&'static Kind> {
-        let changes = self.shops.values().flatten().map(|one| &one.change.object);
+        let objects = self.objects();
         let kinds: BTreeSet<(&str, &str)> =
-            changes.map(|it| (&*it.api_version, &*it.kind)).collect();
+            objects.map(|it| (&*it.api_version, &*it.kind)).collect();
         let asked = |kind: &&Kind| {
             kind.name == "Namespace" || kinds.contains(&(kind.api_version, kind.name))
         };
@@ -189,7 +199,7 @@ fn stays_of(change: &Change) -> bool {
 /// What is expected of a shop, beside what is there; nothing if only the API server can tell.
 fn found(
     shop: &str,
-    expected: &[Expected],
+    expected: Vec<Expected>,
     live: &BTreeMap<Identity, ObjectMetaSummary>,
     now: Timestamp,
 ) -> Option<Vec<Expected>> {
@@ -209,7 +219,7 @@ fn found(
         })
         .collect();
     let mut found = Vec::new();
-    for one in expected {
+    for mut one in expected {
         let identity = &one.change.object;
         match live.get(identity) {
             _ if one.change.action == Action::Delete => {
@@ -217,12 +227,11 @@ fn found(
                     found.push(Expected::gone(sampling::deletion(identity, live)));
                 }
             }
-            None if one.was.is_none() => found.push(one.clone()),
+            None if one.was.is_none() => found.push(one),
             // A Job that is there began with what was asked for then.
             Some(_) if identity.kind == "Job" => {}
             Some(live) if live.applied == one.change.desired => {}
             Some(live) if live.applied.is_some() && live.applied == one.was => {
-                let mut one = one.clone();
                 one.change.seen = Some(super::Basis::of(&one.change.object.kind, live));
                 found.push(one);
             }
@@ -367,7 +376,7 @@ mod tests {
             exchanges.push(expect(&format!("PATCH {path} dryRun=All")).stores());
         }
         let script = Script::new(exchanges);
-        let plan = edited.tried(&script.cluster(), &foreseen).await.unwrap();
+        let plan = edited.tried(&script.cluster(), foreseen).await.unwrap();
         script.end();
         assert_eq!((plan.shops.len(), plan.alike), (5, 4), "{plan:?}");
     }

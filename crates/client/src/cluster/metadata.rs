@@ -17,6 +17,9 @@ const PAGE: u32 = 500;
 /// Kinds that are listed at the same time: the API server makes each list on one core.
 const AT_ONCE: usize = 4;
 
+/// Whether an object is wanted: of thousands of shops, what is not is never kept.
+type Wanted<'a> = &'a (dyn Fn(&Identity) -> bool + Sync);
+
 /// What there is, shop by shop.
 pub(crate) type World = BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>;
 
@@ -90,6 +93,16 @@ impl Cluster {
         kind: &Kind,
         shop: Option<&str>,
     ) -> Result<Vec<(String, Identity, ObjectMetaSummary)>, ApiError> {
+        self.live_of(kind, shop, &|_| true).await
+    }
+
+    /// The same of those that are wanted.
+    async fn live_of(
+        &self,
+        kind: &Kind,
+        shop: Option<&str>,
+        wanted: Wanted<'_>,
+    ) -> Result<Vec<(String, Identity, ObjectMetaSummary)>, ApiError> {
         let resource = kind.resource();
         let api: Api<DynamicObject> = match shop {
             // The API server need not look at those of all others.
@@ -101,7 +114,10 @@ impl Cluster {
         let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
         let params = ListParams::default().labels(&selector).limit(PAGE);
         let page = |params| self.page(&api, params);
-        let keep = |item: Listed| Found::new(kind, item.metadata.into())?.of_shop();
+        let keep = |item: Listed| {
+            let found = Found::new(kind, item.metadata.into())?.of_shop();
+            found.filter(|(_, identity, _)| wanted(identity))
+        };
         match self
             .pages(&format!("list {}", kind.name), params, page, keep)
             .await
@@ -128,10 +144,10 @@ impl Cluster {
     ///
     /// If the API server does not do it.
     pub async fn world(&self, shop: Option<&str>) -> Result<World, ApiError> {
-        self.world_of(KINDS, shop).await
+        self.world_of(KINDS, shop, &|_| true).await
     }
 
-    /// The same of these kinds.
+    /// The same of these kinds, and of them those objects that are wanted.
     ///
     /// # Errors
     ///
@@ -140,11 +156,12 @@ impl Cluster {
         &self,
         kinds: impl IntoIterator<Item = &Kind>,
         shop: Option<&str>,
+        wanted: Wanted<'_>,
     ) -> Result<World, ApiError> {
         // Not a stream that maps: the closure would keep the future from moving between threads.
         let lists: Vec<_> = kinds
             .into_iter()
-            .map(|kind| self.live(kind, shop))
+            .map(|kind| self.live_of(kind, shop, wanted))
             .collect();
         let mut lists = stream::iter(lists).buffered(AT_ONCE);
         let mut world = World::new();

@@ -375,9 +375,8 @@ fn main() -> ExitCode {
     if !tables {
         plans(&browser, shops, &mut figures);
         figures.at_most("memory after the plans", 128 << 20, memory());
-        applies(&browser, shops, &mut figures);
-        settled(shops);
         rollout(&cluster, &browser, (shops, pages), &mut figures);
+        applies(&browser, shops, &mut figures);
     }
     drop((console, running));
 
