@@ -14,7 +14,7 @@ use e2e::{
     process::Running,
 };
 use place::{Place, bindings, values};
-use record::{audited, logged, nobody_forges_a_name, the_account_has_no_other_right};
+use record::{audited, events, logged, nobody_forges_a_name, the_account_has_no_other_right};
 
 const PROVIDER: &str = "https://localhost:19444";
 const CONSOLE: &str = "https://console.localhost:19443";
@@ -162,6 +162,7 @@ fn people_log_in_and_do_what_they_may() {
         let phase = &cluster.get(&["rollout", "for-many"])["status"]["phase"];
         (phase == "Completed").then_some(())
     });
+    let before = events(&cluster).len();
     let mut place = Place::new(&scheduler);
     place.console();
     the_account_has_no_other_right(&cluster, &place.file("console").display().to_string());
@@ -284,7 +285,7 @@ fn people_log_in_and_do_what_they_may() {
 
     log.push_str(&place.stop());
     for person in ["oidc:anna", "oidc:boris", "oidc:clara", "oidc:dora"] {
-        let (said, stored) = (logged(&log, person), audited(&cluster, person));
+        let (said, stored) = (logged(&log, person), audited(&cluster, before, person));
         assert_eq!(said, stored, "{person}: {log}");
         assert_eq!(said.is_empty(), person == "oidc:boris");
     }

@@ -3,7 +3,7 @@
 use super::{
     CONSOLE,
     place::Place,
-    record::{audited, logged},
+    record::{audited, events, logged},
     with_shops_and_roles,
 };
 use crate::scheduler::{LONG, Scheduler, console::work};
@@ -64,6 +64,7 @@ fn two_people_use_each_page_in_a_browser() {
     let running = with_shops_and_roles(&scheduler);
     of_magento(&scheduler);
     work::a_download_is_noted(&cluster);
+    let before = events(&cluster).len();
     let mut place = Place::new(&scheduler);
     place.console();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("people");
@@ -78,7 +79,7 @@ fn two_people_use_each_page_in_a_browser() {
     let log = place.stop();
     for person in ["oidc:clara", "oidc:boris"] {
         let said = logged(&log, person);
-        assert_eq!(said, audited(&cluster, person), "{person}: {log}");
+        assert_eq!(said, audited(&cluster, before, person), "{person}: {log}");
         assert_eq!(said.is_empty(), person == "oidc:boris");
     }
     drop(running);
