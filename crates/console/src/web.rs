@@ -101,8 +101,6 @@ pub(crate) fn routes(desk: Desk) -> Router {
             get(restore::form).post(restore::send),
         )
         .route("/new", get(new::form).post(new::send))
-        .route("/import", get(import::form).post(import::send))
-        .route("/many", get(many::form).post(many::send))
         .route("/releases", get(releases::list))
         .route("/rollouts", get(rollout::list).post(rollout::start))
         .route("/rollouts/new", get(rollout::new))
@@ -112,8 +110,12 @@ pub(crate) fn routes(desk: Desk) -> Router {
         .route("/audit.csv", get(audit::csv))
         .route("/halt", get(halt::show).post(halt::pull))
         .fallback(|| async { Failure::Missing(text::NO_PAGE.to_owned()) })
-        .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(begun, to_its_end))
+        // What these do, they do to its end themselves. A plan of thousands of shops ends with
+        // whoever leaves: those that nobody waits for would fill the memory.
+        .route("/import", get(import::form).post(import::send))
+        .route("/many", get(many::form).post(many::send))
+        .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(guarding, guard))
         .layer(middleware::from_fn_with_state(counting, count))
         .with_state(Arc::new(desk))

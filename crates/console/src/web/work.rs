@@ -70,6 +70,7 @@ pub(super) async fn answer(desk: &Desk, asked: &Asked, work: Work) -> Answer {
     let Ok(text) = page.render() else {
         return Ok(asked.answer(&page));
     };
+    // It holds a line a second, and nobody waits for whoever does not read.
     let (tell, told) = mpsc::unbounded_channel();
     desk.begun.spawn(run(work, text, tell));
     Ok(asked.grows(Body::from_stream(pieces(told))))
