@@ -96,6 +96,8 @@ for (const colorScheme of ["light", "dark"]) {
   const other = await open({ viewport: sizes.desk });
   await visit(other, "/shops/c004");
   await other.waitForTimeout(1000);
+  const asked = await other.textContent("#backups");
+  if (!/\S/.test(asked)) say("/shops/c004", "it says nothing of backups");
   await visit(page, "/shops/c004/edit/scale");
   await page.fill("#max", "9");
   await page.click("button[value=plan]");
@@ -107,6 +109,9 @@ for (const colorScheme of ["light", "dark"]) {
   await other.waitForFunction(() => /\d to 9;/.test(document.body.textContent), null, { timeout: 15000 })
     .catch(() => say("/shops/c004", "an open page does not follow a change"));
   measured.liveMilliseconds = Date.now() - changed;
+  // What a change did not bring is kept.
+  const kept = await other.textContent("#backups");
+  if (kept !== asked) say("/shops/c004", `after a change it says of backups ${kept}`);
   await page.context().close();
   await other.context().close();
 }

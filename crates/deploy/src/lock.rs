@@ -12,7 +12,17 @@ use std::{
 /// is killed.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// A program that another thread just starts has a copy of the descriptor until it runs: to
+    /// close ours would not free the lock at once.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the lock is free once all copies of its descriptor are closed");
+        }
+    }
 }
 
 /// What came of asking for the lock.
@@ -55,6 +65,36 @@ impl Lock {
             // people.
             tracing::warn!(path = %path.display(), %error, "the lock does not name its holder");
         }
-        Ok(Locking::Held(Self { _file: file }))
+        Ok(Locking::Held(Self { file }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        process::Command,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+        thread,
+    };
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_whatever_is_started_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    drop(Command::new("true").status());
+                }
+            });
+            let busy = (0..20_000).find(|_| {
+                let locking = Lock::try_lock(&path).unwrap();
+                matches!(locking, Locking::Busy(_))
+            });
+            over.store(true, Relaxed);
+            assert_eq!(busy, None);
+        });
     }
 }

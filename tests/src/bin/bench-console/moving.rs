@@ -128,7 +128,7 @@ impl Page {
             }
             thread::sleep(EVERY.saturating_sub(last.elapsed()));
             last = Instant::now();
-            let page = self.browser.get(&path).body;
+            let page = self.browser.part(&path, "shop").body;
             fetched.fetch_add(1, Relaxed);
             if page.contains(&format!("<strong>{}</strong> (", self.sequence)) {
                 let mut shown = shown.lock();

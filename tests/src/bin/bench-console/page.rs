@@ -52,7 +52,17 @@ impl Browser {
 
     /// A page, if somebody answers.
     pub(crate) fn asks(&self, path: &str) -> io::Result<Page> {
-        let request = format!("GET {path} HTTP/1.0\r\n{}\r\n", self.headers());
+        self.asks_for(path, "")
+    }
+
+    /// A page, of which only this part is shown.
+    pub(crate) fn part(&self, path: &str, part: &str) -> Page {
+        let page = self.asks_for(path, &format!("HX-Request: true\r\nHX-Target: {part}\r\n"));
+        page.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    fn asks_for(&self, path: &str, more: &str) -> io::Result<Page> {
+        let request = format!("GET {path} HTTP/1.0\r\n{}{more}\r\n", self.headers());
         web::ask(self.address, &request, PATIENCE)
     }
 

