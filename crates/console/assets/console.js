@@ -47,9 +47,10 @@
   };
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
-    if (!part.matches("[data-live]") || !isUsed(part)) return;
+    // What comes every few seconds comes again by itself.
+    if (!part.matches("[data-live], [hx-trigger*=every]") || !isUsed(part)) return;
     event.detail.shouldSwap = false;
-    refresh(part);
+    if (part.matches("[data-live]")) refresh(part);
   });
 
   const AGAIN = 5000;

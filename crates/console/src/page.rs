@@ -151,6 +151,11 @@ impl Asked {
     }
 }
 
+/// Whether a browser asks for this part of a page alone.
+pub(crate) fn is_for(headers: &HeaderMap, part: &str) -> bool {
+    headers.get("hx-target").is_some_and(|it| it == part)
+}
+
 fn note(headers: &HeaderMap) -> Option<String> {
     let text = URL_SAFE_NO_PAD.decode(cookie(headers, NOTE)?).ok()?;
     String::from_utf8(text).ok()

@@ -158,6 +158,15 @@ pub(crate) const KEY_THERE: &str = "is there";
 pub(crate) const KEY_MISSING: &str = "missing";
 pub(crate) const KEY_UNKNOWN: &str = "not readable for you";
 
+/// How a pod is.
+pub(crate) const POD_READY: &str = "ready";
+pub(crate) const POD_NOT_READY: &str = "not ready";
+pub(crate) const POD_STARTS: &str = "starts";
+pub(crate) const POD_WAITS: &str = "waits for a node";
+pub(crate) const POD_ENDS: &str = "ends";
+pub(crate) const POD_DONE: &str = "done";
+pub(crate) const POD_FAILED: &str = "failed";
+
 /// A file of another encoding.
 pub(crate) const NOT_UTF8: &str =
     "the file is not text in UTF-8; save it as CSV with that encoding";

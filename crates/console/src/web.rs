@@ -11,6 +11,7 @@ mod login;
 mod many;
 mod moving;
 mod new;
+mod pods;
 mod releases;
 mod restore;
 mod rollout;

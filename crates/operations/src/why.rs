@@ -12,28 +12,34 @@ use plan::why::Answer;
 /// different.
 const PODS: u32 = 100;
 
-/// Adds what is wrong with the pods, and with the Secret of a shop that should be served and is not. Who may not
-/// look at them is told the rest.
-pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) {
+/// Adds what is wrong with the pods, and with the Secret of a shop that should be served and is not.
+/// Who may not look at them is told the rest. The result is the pods, as far as they were looked at.
+pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) -> Vec<Pod> {
     let shop = fleet.shops.get(&answer.shop);
     let runs = |shop: &Shop| matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance);
     if answer.verdict != "served" && shop.is_some_and(runs) {
         secret(cluster, fleet, answer).await;
     }
-    pods(cluster, answer).await;
+    pods(cluster, answer).await
 }
 
-async fn pods(cluster: &Cluster, answer: &mut Answer) {
+async fn pods(cluster: &Cluster, answer: &mut Answer) -> Vec<Pod> {
     let namespace = namespace(&answer.shop);
     let api: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let params = ListParams::default().limit(PODS);
     let what = format!("list pods of {namespace}");
     match cluster.call(&what, || api.list(&params)).await {
-        Ok(listed) => answer.pods(symptoms(&listed.items, Timestamp::now())),
-        Err(error) => answer.facts.push(format!(
-            "how its pods are is not known: {}",
-            runtime::Chain(&error)
-        )),
+        Ok(listed) => {
+            answer.pods(symptoms(&listed.items, Timestamp::now()));
+            listed.items
+        }
+        Err(error) => {
+            answer.facts.push(format!(
+                "how its pods are is not known: {}",
+                runtime::Chain(&error)
+            ));
+            Vec::new()
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! A shop: how it is and why, what it runs, and what a person can do about it.
 
-use super::{Answer, Desk};
+use super::{Answer, Desk, pods::Pods};
 use crate::{
     form::Part,
-    page::{Asked, Failure, Frame, Moment},
+    page::{self, Asked, Failure, Frame, Moment},
     registry::Known,
     rights::Right,
     shops::{Health, said},
@@ -12,7 +12,9 @@ use crate::{
 use api::{DomainCertificate, Fleet, Phase, Rollout, Shop};
 use askama::Template;
 use axum::extract::{Path, State};
+use client::Cluster;
 use futures_util::future::join;
+use http::HeaderMap;
 use jiff::Timestamp;
 use operations::{backups, jobs};
 use plan::{
@@ -22,6 +24,8 @@ use plan::{
 use release::Migration;
 use std::{collections::BTreeMap, sync::Arc};
 
+/// The part of the page that follows changes.
+const LIVE: &str = "shop";
 /// Releases of the channel that are offered.
 const RELEASES: usize = 8;
 
@@ -32,7 +36,11 @@ struct Page {
     name: String,
     health: Health,
     why: Why,
-    pods: String,
+    /// What is wrong with the pods and the Secret.
+    ailing: Why,
+    pods: Pods,
+    /// How many pods are ready, of how many.
+    ready: String,
     spec: api::ShopSpec,
     schedule: &'static str,
     backups: Result<Backups, String>,
@@ -102,6 +110,7 @@ struct Back {
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
     asked: Asked,
+    headers: HeaderMap,
     Path(name): Path<String>,
 ) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
@@ -118,15 +127,24 @@ pub(super) async fn show(
     if !may_work {
         page.work.clear();
     }
-    let cluster = &asked.person.cluster;
-    let why = operations::why::complete(cluster, &fleet, &mut page.why);
-    let (known, ()) = join(backups::backups(cluster, &name), why).await;
+    // What changes is known here. The rest is in parts that a browser keeps, and fetches by
+    // themselves: a rollout would otherwise have each open page ask the API server at each step.
+    if !page::is_for(&headers, LIVE) {
+        ask(&asked.person.cluster, &fleet, &mut page).await;
+    }
+    Ok(asked.answer(&page))
+}
+
+/// Asks the API server what nobody watches.
+async fn ask(cluster: &Cluster, fleet: &Fleet, page: &mut Page) {
+    let ailing = operations::why::complete(cluster, fleet, &mut page.ailing);
+    let (known, pods) = join(backups::backups(cluster, &page.name), ailing).await;
+    page.pods = Pods::of(pods);
     page.backups = match known {
         Ok(Some(known)) => Ok(backups(&known, Timestamp::now())),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),
         Err(error) => Err(text::backups_unknown(&runtime::Chain(&error))),
     };
-    Ok(asked.answer(&page))
 }
 
 /// A fleet of this shop and its class.
@@ -180,8 +198,14 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         frame,
         name: name.to_owned(),
         health: Health::of(shop),
+        ailing: Why {
+            facts: Vec::new(),
+            advice: Vec::new(),
+            ..why.clone()
+        },
         why,
-        pods: status
+        pods: Pods::default(),
+        ready: status
             .and_then(|status| status.pods.clone())
             .unwrap_or_else(|| text::NOT_KNOWN.to_owned()),
         domains: domains(shop),

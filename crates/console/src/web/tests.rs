@@ -20,6 +20,7 @@ use client::scripted::{Exchange, Script, expect};
 use http::{Request, StatusCode, header::SET_COOKIE};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use std::iter;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -41,7 +42,7 @@ fn may() -> Exchange {
 async fn console(exchanges: impl IntoIterator<Item = Exchange>) -> Console {
     let me = json!({ "status": { "userInfo": { "username": "anna <script>" } } });
     let who = expect("POST /apis/authentication.k8s.io/v1/selfsubjectreviews").answers(me);
-    let script = Script::new(std::iter::once(who).chain(exchanges));
+    let script = Script::new(iter::once(who).chain(exchanges));
     let person = Person::of(script.cluster(), "longshore-system")
         .await
         .unwrap();
@@ -132,7 +133,10 @@ impl Console {
 
 #[tokio::test]
 async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
-    let none = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [] });
+    let pod = json!({
+        "metadata": { "name": "web-1" }, "spec": { "nodeName": "<img>", "containers": [] },
+    });
+    let one = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod] });
     let away = json!({ "kind": "Status", "code": 503, "message": "no endpoints" });
     let watch = "GET /api/v1/namespaces/watch/services/longshore-watch:api/proxy/v1/shops";
     let away = |path: &str| expect(&format!("{watch}{path}")).refuses_as(away.clone());
@@ -148,7 +152,7 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
             "Forbidden",
             "cronjobs <script>",
         ),
-        expect("GET /api/v1/namespaces/shop-acme/pods").answers(none),
+        expect("GET /api/v1/namespaces/shop-acme/pods").answers(one),
         expect("GET /apis/batch/v1/namespaces/shop-acme/cronjobs/backup").answers(json!({
             "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {},
             "status": { "lastSuccessfulTime": "2026-12-01T02:10:00Z" },
@@ -196,6 +200,19 @@ async fn every_page_is_whole_and_runs_nothing_that_a_tenant_wrote() {
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
         assert_eq!(page.headers["cache-control"], "no-store", "{path}");
+    }
+    console.script.end();
+}
+
+#[tokio::test]
+async fn the_part_of_a_shop_that_follows_changes_asks_nothing_that_is_not_watched() {
+    // Of the rights, which are kept for a while.
+    let console = console(iter::repeat_with(may).take(4)).await;
+    for _ in 0..3 {
+        let request = Request::get("/shops/acme").header("hx-target", "shop");
+        let page = console.ask(request, String::new()).await;
+        assert_eq!(page.code, StatusCode::OK, "{}", page.text);
+        assert!(page.text.contains("not served; pods: 1/2"), "{}", page.text);
     }
     console.script.end();
 }
