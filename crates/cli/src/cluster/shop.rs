@@ -3,6 +3,7 @@
 mod acl;
 mod create;
 mod jobs;
+mod roles;
 mod secret;
 
 use super::CommandError;
@@ -40,6 +41,8 @@ enum Verb {
     Restore(jobs::Restore),
     /// Print the lines that make shops' users in Redis
     Acl(acl::Acl),
+    /// Give groups rights to the shops of a label, as Kubernetes' roles
+    Roles(roles::Roles),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -51,5 +54,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         Verb::Backups(backups) => jobs::backups(backups),
         Verb::Restore(restore) => jobs::restore(restore),
         Verb::Acl(acl) => acl::run(acl),
+        Verb::Roles(roles) => roles::run(roles),
     }
 }

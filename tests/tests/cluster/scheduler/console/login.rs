@@ -13,7 +13,7 @@ use e2e::{
     cluster::{Cluster, eventually},
     process::Running,
 };
-use place::{Place, bindings, values};
+use place::{Place, admins, values};
 use record::{audited, events, logged, nobody_forges_a_name, the_account_has_no_other_right};
 
 const PROVIDER: &str = "https://localhost:19444";
@@ -34,8 +34,50 @@ fn with_shops_and_roles(scheduler: &Scheduler<'_>) -> Running {
     });
     scheduler.apply(&release(43, "none"));
     chart::install(scheduler.cluster, &values());
-    scheduler.apply(&bindings());
+    scheduler.apply(&admins());
+    // The chart shows the managers their shop; this is for what is in its namespace.
+    labelled(scheduler, "c000", "team=own");
+    let said = roles(scheduler, "own", "team=own", "oidc:shop-managers");
+    assert!(said.contains("1 shop; 6 objects written, 0"), "{said}");
     running
+}
+
+fn labelled(scheduler: &Scheduler<'_>, shop: &str, label: &str) {
+    let words = ["label", "shop", shop, label];
+    scheduler.cluster.kubectl(words).run().expect(0);
+}
+
+/// Gives a group the shops of a label, as an admin does.
+fn roles(scheduler: &Scheduler<'_>, name: &str, label: &str, group: &str) -> String {
+    let words = ["shop", "roles", name, "--selector", label, "--group", group];
+    let program = scheduler.program(&[&words[..], &["--apply"]].concat());
+    program.run().expect(0).stdout
+}
+
+/// Who manages the shops of a label sees and changes these, and none that loses it.
+fn a_label_says_whose_a_shop_is(place: &Place<'_>, scheduler: &Scheduler<'_>) {
+    let nord = || roles(scheduler, "nord", "brand=nord", "oidc:nord-managers");
+    labelled(scheduler, "c001", "brand=nord");
+    labelled(scheduler, "c002", "brand=nord");
+    nord();
+    let mut nora = place.logged_in("nora", "/shops");
+    assert!(nora.page.contains("2 of 2 shops"), "{}", nora.page);
+    nora.visit("/shops/c002");
+    assert!(nora.offers("Scale and campaigns"), "{}", nora.page);
+    assert!(nora.offers("Back up now"), "{}", nora.page);
+    assert!(!nora.page.contains("is not known"), "{}", nora.page);
+    nora.visit("/shops/c000");
+    assert_eq!(nora.code, 404, "{}", nora.page);
+
+    labelled(scheduler, "c002", "brand-");
+    let said = nord();
+    assert!(said.contains("2 bindings of other shops deleted"), "{said}");
+    eventually("a shop is taken away", LONG, || {
+        nora.visit("/shops");
+        nora.page.contains("1 of 1 shop").then_some(())
+    });
+    nora.visit("/shops/c002");
+    assert_eq!(nora.code, 404, "{}", nora.page);
 }
 
 /// A person of one shop sees that one, and changes it.
@@ -188,6 +230,7 @@ fn people_log_in_and_do_what_they_may() {
     let mut anna = place.logged_in("anna", "/shops");
     a_manager_has_one_shop(&mut anna, &cluster);
     nobody_forges_a_name(&cluster);
+    a_label_says_whose_a_shop_is(&place, &scheduler);
 
     // A viewer sees all, and changes nothing, whatever the browser sends.
     let mut boris = place.logged_in("boris", "/shops/c003");

@@ -32,29 +32,19 @@ pub(super) fn values() -> Value {
     values
 }
 
-/// What is left to whoever installs the chart: the rights in a shop's namespace that the page has,
-/// and an admin who may write what shops are made of.
-pub(super) fn bindings() -> String {
-    let page = include_str!("../../../../../../docs/console.md");
-    let block = page.split("```yaml\n# In the namespace").nth(1).unwrap();
-    let (role, _) = block.split_once("```").unwrap();
-    let bind = |kind: &str, role: &str, group: &str, space: Option<&str>| {
-        let name = format!("oidc:{group}");
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
-            "metadata": { "name": format!("{role}-{group}"), "namespace": space },
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role,
-            },
-            "subjects": [{
-                "kind": "Group", "name": name, "apiGroup": "rbac.authorization.k8s.io",
-            }],
-        })
-    };
-    let (inside, all) = ("longshore-manager-in-namespace", "cluster-admin");
-    let inside = bind("RoleBinding", inside, "shop-managers", Some("shop-c000"));
-    let all = bind("ClusterRoleBinding", all, "admins", None);
-    format!("#{role}\n---\n{inside}\n---\n{all}")
+/// What is left to whoever installs the chart: an admin who may write what shops are made of.
+pub(super) fn admins() -> String {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": { "name": "admins" },
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin",
+        },
+        "subjects": [{
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "oidc:admins",
+        }],
+    })
+    .to_string()
 }
 
 /// The provider, the console, and what they have on disk.
@@ -101,7 +91,7 @@ impl<'a> Place<'a> {
         self.provider = None;
         let groups = json!({
             "anna": ["shop-managers"], "boris": ["viewers"], "clara": ["admins"],
-            "dora": ["release-managers"], "evil": ["system:masters"],
+            "dora": ["release-managers"], "nora": ["nord-managers"], "evil": ["system:masters"],
         });
         let mut running = self
             .scheduler
