@@ -7,15 +7,15 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::{Api, PostParams};
 use parking_lot::Mutex;
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::time::Instant;
 use tracing::debug;
 
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(30);
+/// How long it counts while it is asked for again: it decides about buttons alone, for which no page
+/// waits twice.
+const STALE: Duration = Duration::from_mins(5);
 /// Answers that are kept of a person; then all are forgotten.
 const KEPT: usize = 2_000;
 
@@ -71,14 +71,23 @@ impl Right {
     }
 }
 
-type Answers = HashMap<(Right, Option<String>), (Instant, bool)>;
+type Key = (Right, Option<String>);
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    may: bool,
+    /// When the API server said it.
+    since: Instant,
+    /// When it was asked last.
+    asked: Instant,
+}
 
 /// What one person may do; answers count for a while.
 #[derive(Debug, Clone)]
 pub(crate) struct Rights {
     cluster: Cluster,
     namespace: Arc<str>,
-    answers: Arc<Mutex<Answers>>,
+    answers: Arc<Mutex<HashMap<Key, Known>>>,
 }
 
 impl Rights {
@@ -104,24 +113,50 @@ impl Rights {
     /// server that is away: it refuses what the person may not do.
     pub(crate) async fn may(&self, right: Right, name: Option<&str>) -> bool {
         let key = (right, name.map(str::to_owned));
-        let known = self.answers.lock().get(&key).copied();
-        if let Some((at, may)) = known
-            && at.elapsed() < FRESH
-        {
-            return may;
+        match self.known(&key) {
+            Some((may, false)) => may,
+            Some((may, true)) => {
+                let rights = self.clone();
+                tokio::spawn(async move { rights.learn(key).await });
+                may
+            }
+            None => self.learn(key).await,
         }
-        let may = match self.ask(right, name).await {
+    }
+
+    /// What the API server said, and whether it is now to be asked again, as one request does.
+    fn known(&self, key: &Key) -> Option<(bool, bool)> {
+        let mut answers = self.answers.lock();
+        let known = answers.get_mut(key)?;
+        if known.since.elapsed() >= STALE {
+            return None;
+        }
+        let again = known.asked.elapsed() >= FRESH;
+        if again {
+            known.asked = Instant::now();
+        }
+        Some((known.may, again))
+    }
+
+    async fn learn(&self, key: Key) -> bool {
+        let may = match self.ask(key.0, key.1.as_deref()).await {
             Ok(may) => may,
             Err(error) => {
-                debug!(error = %runtime::Chain(&error), ?right, "rights not known");
+                debug!(error = %runtime::Chain(&error), right = ?key.0, "rights not known");
                 true
             }
+        };
+        let now = Instant::now();
+        let known = Known {
+            may,
+            since: now,
+            asked: now,
         };
         let mut answers = self.answers.lock();
         if answers.len() >= KEPT {
             answers.clear();
         }
-        answers.insert(key, (Instant::now(), may));
+        answers.insert(key, known);
         may
     }
 
@@ -194,6 +229,7 @@ mod tests {
     use super::*;
     use client::scripted::{Script, expect};
     use serde_json::{Value, json};
+    use tokio::time::sleep;
 
     const REVIEW: &str = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
@@ -217,6 +253,23 @@ mod tests {
             assert!(rights.may(Right::ChangeShop, Some("acme")).await);
             assert!(!rights.may(Right::ChangeShop, Some("other")).await);
         }
+        script.end();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_is_asked_again_while_pages_go_on() {
+        let may = |allowed| expect(REVIEW).made_of(move |sent| answer(&sent, allowed));
+        let script = Script::new([may(true), may(false), may(true)]);
+        let rights = Rights::new(script.cluster(), "longshore-system");
+        assert!(rights.may(Right::Lift, None).await);
+        sleep(FRESH).await;
+        for _ in 0..3 {
+            assert!(rights.may(Right::Lift, None).await, "the answer of before");
+        }
+        sleep(FRESH / 2).await;
+        assert!(!rights.may(Right::Lift, None).await, "asked once meanwhile");
+        sleep(STALE).await;
+        assert!(rights.may(Right::Lift, None).await, "nothing so old counts");
         script.end();
     }
 

@@ -3,6 +3,7 @@
 //! stream names something that it shows, four times a second at most.
 
 use crate::page::Browser;
+use e2e::cluster::eventually;
 use futures_util::{StreamExt as _, pin_mut};
 use kube::{
     Client,
@@ -27,6 +28,9 @@ const EVERY: Duration = Duration::from_millis(250);
 /// When each shop was seen with the release.
 type Seen = Arc<Mutex<BTreeMap<String, Instant>>>;
 
+/// How long until all pages are open.
+const OPEN: Duration = Duration::from_mins(5);
+
 /// Pages that are open, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -34,6 +38,7 @@ pub(crate) struct Open {
     told: Seen,
     shown: Seen,
     fetched: Arc<AtomicU64>,
+    opened: Arc<AtomicU64>,
     shops: Vec<String>,
     /// Pages that are open.
     threads: Vec<JoinHandle<()>>,
@@ -47,6 +52,7 @@ impl Open {
             told: Seen::default(),
             shown: Seen::default(),
             fetched: Arc::default(),
+            opened: Arc::default(),
             shops,
             threads: Vec::new(),
         };
@@ -55,18 +61,21 @@ impl Open {
         for shop in &open.shops {
             let (browser, shop) = (browser.clone(), shop.clone());
             let (shown, fetched) = (Arc::clone(&open.shown), Arc::clone(&open.fetched));
-            let over = Arc::clone(&open.over);
+            let (opened, over) = (Arc::clone(&open.opened), Arc::clone(&open.over));
             let thread = thread::spawn(move || {
                 let page = Page {
                     browser,
                     shop,
                     sequence,
                 };
-                page.follow(&shown, &fetched, &over)
+                page.follow(&opened, &shown, &fetched, &over)
                     .unwrap_or_else(|error| panic!("the stream of a page: {error}"));
             });
             open.threads.push(thread);
         }
+        eventually("all pages are open", OPEN, || {
+            (open.opened.load(Relaxed) == open.shops.len() as u64).then_some(())
+        });
         open
     }
 
@@ -110,7 +119,13 @@ struct Page {
 }
 
 impl Page {
-    fn follow(&self, shown: &Seen, fetched: &AtomicU64, over: &AtomicBool) -> io::Result<()> {
+    fn follow(
+        &self,
+        opened: &AtomicU64,
+        shown: &Seen,
+        fetched: &AtomicU64,
+        over: &AtomicBool,
+    ) -> io::Result<()> {
         let path = format!("/shops/{}", self.shop);
         // The keys that its parts say.
         let page = self.browser.get(&path).body;
@@ -118,6 +133,7 @@ impl Page {
         let keys = parts.filter_map(|rest| rest.split('"').next());
         let keys: Vec<_> = keys.flat_map(str::split_whitespace).collect();
         let mut changes = self.browser.follow(&keys.join("&key="))?;
+        opened.fetch_add(1, Relaxed);
         let mut last = Instant::now();
         while !over.load(Relaxed) {
             match changes() {
