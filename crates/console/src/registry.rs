@@ -5,7 +5,7 @@ mod kept;
 
 pub(crate) use kept::Kept;
 
-use api::{Fleet, Release, ResolvedRelease, Rollout};
+use api::{Fleet, Release, ResolvedRelease, Rollout, claims::Claims};
 use jiff::Timestamp;
 use operations::halt::Halt;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
@@ -81,6 +81,8 @@ pub(crate) struct Known {
     /// What can be used. Releases are without their envelopes, which only plans need: those read
     /// the few that they render.
     pub(crate) fleet: Fleet,
+    /// What its shops claim.
+    pub(crate) claims: Claims,
     /// Releases that cannot be read: why, by their name.
     pub(crate) unreadable: BTreeMap<String, String>,
     /// Releases by their name.
@@ -145,6 +147,7 @@ impl Known {
             hidden: self.fleet.rollouts.keys().cloned().collect(),
             listed: self.listed.clone(),
             broken: self.broken.clone(),
+            claims: Claims::of(&fleet),
             fleet,
         }
     }

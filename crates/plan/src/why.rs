@@ -57,9 +57,16 @@ impl Answer {
 /// Releases that are named, at most.
 const UNREADABLE: usize = 5;
 
-/// Explains one shop; `halted` is what the halt says.
+/// Explains one shop of a fleet, of which it is known what its shops claim; `halted` is what the halt
+/// says.
 #[must_use]
-pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Timestamp) -> Answer {
+pub fn why(
+    name: &str,
+    shop: &Shop,
+    (fleet, claims): (&Fleet, &Claims),
+    halted: Option<&str>,
+    now: Timestamp,
+) -> Answer {
     let mut answer = Answer {
         shop: name.to_owned(),
         verdict: verdict(shop),
@@ -127,10 +134,9 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
              waits until a pod is ready"
         ));
     }
-    let claims = Claims::of(fleet);
     match assign::desired(
         &assign::Resolution::new(name, shop, fleet),
-        &claims,
+        claims,
         &assign::Known::recorded(shop),
         now,
     ) {

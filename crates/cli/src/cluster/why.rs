@@ -6,7 +6,7 @@ use super::{
     rollout::Form,
     show,
 };
-use api::SYSTEM;
+use api::{SYSTEM, claims::Claims};
 use client::Read;
 use jiff::Timestamp;
 use operations::halt;
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
         let mut answer = why::why(
             &arguments.shop,
             shop,
-            &fleet,
+            (&fleet, &Claims::of(&fleet)),
             halted.as_deref(),
             Timestamp::now(),
         );

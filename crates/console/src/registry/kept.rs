@@ -1,7 +1,7 @@
 //! The kinds that are followed: how one of each is taken in, and what a change of it is called.
 
 use super::{Key, Known};
-use api::{Release, Rollout, Shop, ShopClass};
+use api::{Release, Rollout, Shop, ShopClass, claims::Claims};
 
 /// A kind that is kept.
 pub(crate) trait Kept: Sized {
@@ -25,7 +25,7 @@ pub(crate) trait Kept: Sized {
 }
 
 macro_rules! kept {
-    ($kind:ty, $what:literal, $field:ident, $key:expr, $more:expr) => {
+    ($kind:ty, $what:literal, $field:ident, $key:expr, $clear:expr, $more:expr) => {
         impl Kept for $kind {
             const WHAT: &'static str = $what;
 
@@ -35,18 +35,18 @@ macro_rules! kept {
 
             fn clear(known: &mut Known) {
                 known.fleet.$field.clear();
+                $clear(known);
             }
 
             fn keep(self, known: &mut Known) -> Option<Key> {
                 let name = self.name().to_owned();
                 let before = known.fleet.$field.insert(name.clone(), self);
-                let after = &known.fleet.$field[&name];
-                $more(known, before.as_ref(), Some(after))
+                $more(known, &name, before)
             }
 
             fn forget(known: &mut Known, name: &str) -> Option<Key> {
                 let before = known.fleet.$field.remove(name);
-                $more(known, before.as_ref(), None)
+                $more(known, name, before)
             }
 
             fn key(name: &str) -> Key {
@@ -56,22 +56,38 @@ macro_rules! kept {
     };
 }
 
-/// Nothing else.
-fn alone<K>(_: &Known, _: Option<&K>, _: Option<&K>) -> Option<Key> {
+/// Nobody else is told, but what shops claim is known anew.
+fn claims(known: &mut Known, name: &str, _: Option<Shop>) -> Option<Key> {
+    let Known { fleet, claims, .. } = known;
+    match fleet.shops.get(name) {
+        Some(shop) => claims.see(name, shop, fleet.classes.get(&shop.spec.class)),
+        None => claims.forget(name),
+    }
+    None
+}
+
+/// The same of all shops of a class.
+fn claims_of_class(known: &mut Known, name: &str, _: Option<ShopClass>) -> Option<Key> {
+    let Known { fleet, claims, .. } = known;
+    let class = fleet.classes.get(name);
+    for (shop, it) in fleet.shops.iter().filter(|(_, it)| it.spec.class == name) {
+        claims.see(shop, it, class);
+    }
     None
 }
 
 /// Pages of shops name the rollouts that move them, and say the phase, and how one goes back.
-fn moved(known: &Known, before: Option<&Rollout>, after: Option<&Rollout>) -> Option<Key> {
+fn moved(known: &mut Known, name: &str, before: Option<Rollout>) -> Option<Key> {
     let shown = |rollout: Option<&Rollout>| {
         let rollout = rollout?;
         let phase = rollout.status.as_ref().and_then(|status| status.phase);
         Some((rollout.spec.clone(), phase))
     };
-    if shown(before) == shown(after) {
+    let after = known.fleet.rollouts.get(name);
+    if shown(before.as_ref()) == shown(after) {
         return None;
     }
-    known.channel_of(after.or(before)?)
+    known.channel_of(after.or(before.as_ref())?)
 }
 
 kept!(
@@ -79,17 +95,26 @@ kept!(
     "shops",
     shops,
     |name: &str| Key::Shop(name.into()),
-    alone
+    |known: &mut Known| known.claims = Claims::default(),
+    claims
 );
 kept!(
     Rollout,
     "rollouts",
     rollouts,
     |name: &str| Key::Rollout(name.into()),
+    |_: &mut Known| {},
     moved
 );
 // A class may change what is said of each of its shops.
-kept!(ShopClass, "shopclasses", classes, |_: &str| Key::All, alone);
+kept!(
+    ShopClass,
+    "shopclasses",
+    classes,
+    |_: &str| Key::All,
+    |_: &mut Known| {},
+    claims_of_class
+);
 
 impl Kept for Release {
     const WHAT: &'static str = "releases";

@@ -25,6 +25,39 @@ fn a_page_hears_of_each_change_and_of_nothing_else() {
 }
 
 #[test]
+fn what_shops_claim_is_known_as_of_the_last_change() {
+    let registry = Registry::default();
+    let shop = |name: &str, host: &str| {
+        let domains = json!({ "domains": [{ "host": host, "primary": true }] });
+        fixtures::shop(name, domains)
+    };
+    let is_current = || {
+        let known = registry.read();
+        let (kept, anew) = (&known.claims, Claims::of(&known.fleet));
+        for name in ["acme", "vinyl"] {
+            assert_eq!(kept.texts(name), anew.texts(name));
+            assert_eq!(kept.refused(name), anew.refused(name));
+        }
+        anew.refused("vinyl").len()
+    };
+    registry.all(vec![
+        shop("acme", "one.example"),
+        shop("vinyl", "one.example"),
+    ]);
+    assert_eq!(is_current(), 1);
+    let more = json!({ "backends": { "databases": [{ "name": "db", "host": "db.internal" }] } });
+    registry.applied(fixtures::class("php", more));
+    is_current();
+    registry.applied(shop("acme", "two.example"));
+    assert_eq!(is_current(), 0);
+    registry.applied(shop("acme", "one.example"));
+    registry.deleted(&shop("acme", ""));
+    assert_eq!(is_current(), 0);
+    registry.all(vec![shop("vinyl", "one.example")]);
+    assert_eq!(is_current(), 0);
+}
+
+#[test]
 fn shops_hear_which_rollouts_move_them_and_not_how_far_those_are() {
     let registry = Registry::default();
     let release = fixtures::release(3, release::Migration::None);

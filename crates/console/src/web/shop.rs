@@ -184,7 +184,13 @@ pub(super) fn found<'a>(known: &'a Known, name: &str) -> Result<&'a Shop, Failur
 fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
     let halted = known.halt.as_ref().map(operations::halt::Halt::line);
     let now = Timestamp::now();
-    let why = why::why(name, shop, &known.fleet, halted.as_deref(), now);
+    let why = why::why(
+        name,
+        shop,
+        (&known.fleet, &known.claims),
+        halted.as_deref(),
+        now,
+    );
     let status = shop.status.as_ref();
     let assigned = status
         .and_then(|status| status.release.as_ref())

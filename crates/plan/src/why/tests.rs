@@ -20,7 +20,7 @@ fn explain(shop: &Shop, halted: Option<&str>) -> String {
     text(&why(
         "a",
         shop,
-        &Fleet::default(),
+        (&Fleet::default(), &Claims::default()),
         halted,
         "2026-11-23T12:00:00Z".parse().unwrap(),
     ))
@@ -41,7 +41,7 @@ fn releases_that_cannot_be_read_are_named() {
     let mut answer = why(
         "a",
         &shop(Vec::new()),
-        &Fleet::default(),
+        (&Fleet::default(), &Claims::default()),
         None,
         "2026-11-23T12:00:00Z".parse().unwrap(),
     );
