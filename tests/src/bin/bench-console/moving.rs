@@ -13,10 +13,11 @@ use kube::{
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    io,
+    io, panic,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc,
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -134,24 +135,36 @@ impl Page {
         let keys: Vec<_> = keys.flat_map(str::split_whitespace).collect();
         let mut changes = self.browser.follow(&keys.join("&key="))?;
         opened.fetch_add(1, Relaxed);
-        let mut last = Instant::now();
-        while !over.load(Relaxed) {
-            match changes() {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(_) if over.load(Relaxed) => return Ok(()),
-                Err(error) => return Err(error),
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            let listener = scope.spawn(move || {
+                while !over.load(Relaxed) {
+                    match changes() {
+                        Ok(_) => drop(tell.send(())),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(_) if over.load(Relaxed) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(())
+            });
+            let mut last = Instant::now();
+            while told.recv().is_ok() {
+                thread::sleep(EVERY.saturating_sub(last.elapsed()));
+                // However much has changed meanwhile, it is fetched once.
+                told.try_iter().for_each(drop);
+                last = Instant::now();
+                let page = self.browser.part(&path, "shop").body;
+                fetched.fetch_add(1, Relaxed);
+                if page.contains(&format!("<strong>{}</strong> (", self.sequence)) {
+                    let mut shown = shown.lock();
+                    shown.entry(self.shop.clone()).or_insert_with(Instant::now);
+                }
             }
-            thread::sleep(EVERY.saturating_sub(last.elapsed()));
-            last = Instant::now();
-            let page = self.browser.part(&path, "shop").body;
-            fetched.fetch_add(1, Relaxed);
-            if page.contains(&format!("<strong>{}</strong> (", self.sequence)) {
-                let mut shown = shown.lock();
-                shown.entry(self.shop.clone()).or_insert_with(Instant::now);
-            }
-        }
-        Ok(())
+            listener
+                .join()
+                .unwrap_or_else(|panic| panic::resume_unwind(panic))
+        })
     }
 }
 
