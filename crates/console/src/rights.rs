@@ -9,6 +9,7 @@ use kube::api::{Api, PostParams};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 /// How long an answer counts.
@@ -88,6 +89,8 @@ pub(crate) struct Rights {
     cluster: Cluster,
     namespace: Arc<str>,
     answers: Arc<Mutex<HashMap<Key, Known>>>,
+    /// Questions that no page waits for.
+    asking: TaskTracker,
 }
 
 impl Rights {
@@ -97,6 +100,7 @@ impl Rights {
             cluster,
             namespace: namespace.into(),
             answers: Arc::default(),
+            asking: TaskTracker::new(),
         }
     }
 
@@ -117,7 +121,7 @@ impl Rights {
             Some((may, false)) => may,
             Some((may, true)) => {
                 let rights = self.clone();
-                tokio::spawn(async move { rights.learn(key).await });
+                self.asking.spawn(async move { rights.learn(key).await });
                 may
             }
             None => self.learn(key).await,

@@ -235,8 +235,8 @@ mod tests {
                 "RoleBinding shop-vinyl/longshore-shops-of-nord-work",
             ]
         );
-        let role: Value = managers.objects()[0].value();
-        let rule = &role["rules"][0];
+        let written: Value = managers.objects()[0].value();
+        let rule = &written["rules"][0];
         assert_eq!(
             (&rule["resourceNames"], &rule["verbs"]),
             (&json!(["acme", "vinyl"]), &json!(["get", "patch"]))

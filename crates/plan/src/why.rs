@@ -134,13 +134,18 @@ pub fn why(
              waits until a pod is ready"
         ));
     }
-    match assign::desired(
-        &assign::Resolution::new(name, shop, fleet),
-        claims,
-        &assign::Known::recorded(shop),
-        now,
-    ) {
-        Ok(_) => {}
+    let resolution = assign::Resolution::new(name, shop, fleet);
+    let is_rendered = status.observed_generation.is_some()
+        && status.observed_generation == shop.metadata.generation;
+    let found = if is_rendered {
+        // Whether it can be rendered, its conditions say.
+        assign::found(&resolution, claims).map(drop)
+    } else {
+        let known = assign::Known::recorded(shop);
+        assign::desired(&resolution, claims, &known, now).map(drop)
+    };
+    match found {
+        Ok(()) => {}
         Err(error) => {
             answer.facts.push(runtime::Chain(&error).to_string());
             if matches!(error, assign::AssignError::Claimed { .. }) {

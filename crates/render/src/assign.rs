@@ -234,16 +234,11 @@ pub fn desired(
     now: Timestamp,
 ) -> Result<Vec<Object>, AssignError> {
     let Resolution { name, shop, .. } = *resolution;
-    let class = resolution.class.ok_or_else(|| AssignError::Class {
-        shop: name.to_owned(),
-        class: shop.spec.class.clone(),
-    })?;
-    claimed(name, claims)?;
+    let (class, release) = found(resolution, claims)?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule {
         shop: name.to_owned(),
         source,
     })?;
-    let release = resolution.release.clone()?;
     let status = shop.status.as_ref();
     let assigned = status.and_then(|status| status.release.as_ref());
     let context = RenderContext {
@@ -271,6 +266,24 @@ pub fn desired(
         chosen: assigned.is_some_and(|assigned| assigned.returned_from.is_some()),
     };
     Ok(render(shop, class, release, &context)?)
+}
+
+/// The class and the release that a shop is rendered of, if nothing that it claims is another's.
+///
+/// # Errors
+///
+/// If one of them does not exist, or another shop has what it claims.
+pub fn found<'a>(
+    resolution: &Resolution<'a>,
+    claims: &Claims,
+) -> Result<(&'a ShopClass, Option<&'a ResolvedRelease>), AssignError> {
+    let Resolution { name, shop, .. } = *resolution;
+    let class = resolution.class.ok_or_else(|| AssignError::Class {
+        shop: name.to_owned(),
+        class: shop.spec.class.clone(),
+    })?;
+    claimed(name, claims)?;
+    Ok((class, resolution.release.clone()?))
 }
 
 /// Checks that no other shop has what this one claims.

@@ -41,12 +41,12 @@ macro_rules! kept {
             fn keep(self, known: &mut Known) -> Option<Key> {
                 let name = self.name().to_owned();
                 let before = known.fleet.$field.insert(name.clone(), self);
-                $more(known, &name, before)
+                $more(known, &name, before.as_ref())
             }
 
             fn forget(known: &mut Known, name: &str) -> Option<Key> {
                 let before = known.fleet.$field.remove(name);
-                $more(known, name, before)
+                $more(known, name, before.as_ref())
             }
 
             fn key(name: &str) -> Key {
@@ -57,7 +57,7 @@ macro_rules! kept {
 }
 
 /// Nobody else is told, but what shops claim is known anew.
-fn claims(known: &mut Known, name: &str, _: Option<Shop>) -> Option<Key> {
+fn claims(known: &mut Known, name: &str, _: Option<&Shop>) -> Option<Key> {
     let Known { fleet, claims, .. } = known;
     match fleet.shops.get(name) {
         Some(shop) => claims.see(name, shop, fleet.classes.get(&shop.spec.class)),
@@ -67,7 +67,7 @@ fn claims(known: &mut Known, name: &str, _: Option<Shop>) -> Option<Key> {
 }
 
 /// The same of all shops of a class.
-fn claims_of_class(known: &mut Known, name: &str, _: Option<ShopClass>) -> Option<Key> {
+fn claims_of_class(known: &mut Known, name: &str, _: Option<&ShopClass>) -> Option<Key> {
     let Known { fleet, claims, .. } = known;
     let class = fleet.classes.get(name);
     for (shop, it) in fleet.shops.iter().filter(|(_, it)| it.spec.class == name) {
@@ -77,17 +77,17 @@ fn claims_of_class(known: &mut Known, name: &str, _: Option<ShopClass>) -> Optio
 }
 
 /// Pages of shops name the rollouts that move them, and say the phase, and how one goes back.
-fn moved(known: &mut Known, name: &str, before: Option<Rollout>) -> Option<Key> {
+fn moved(known: &mut Known, name: &str, before: Option<&Rollout>) -> Option<Key> {
     let shown = |rollout: Option<&Rollout>| {
         let rollout = rollout?;
         let phase = rollout.status.as_ref().and_then(|status| status.phase);
         Some((rollout.spec.clone(), phase))
     };
     let after = known.fleet.rollouts.get(name);
-    if shown(before.as_ref()) == shown(after) {
+    if shown(before) == shown(after) {
         return None;
     }
-    known.channel_of(after.or(before.as_ref())?)
+    known.channel_of(after.or(before)?)
 }
 
 kept!(

@@ -88,20 +88,20 @@ pub(super) fn run(arguments: &Roles) -> Result<(), CommandError> {
 }
 
 fn said(roles: &roles::Roles, done: &Applied) -> String {
-    let mut text = format!(
+    let text = format!(
         "roles {}: {}; {} written, {} of other shops deleted\n",
         roles.name,
         counted(roles.shops.len(), "shop"),
         counted(done.written, "object"),
         counted(done.deleted, "binding"),
     );
-    if !done.without_namespace.is_empty() {
-        text.push_str(&format!(
-            "not there: {}; run it again once the scheduler has made them\n",
-            done.without_namespace.join(", ")
-        ));
+    if done.without_namespace.is_empty() {
+        return text;
     }
-    text
+    text + &format!(
+        "not there: {}; run it again once the scheduler has made them\n",
+        done.without_namespace.join(", ")
+    )
 }
 
 #[cfg(test)]

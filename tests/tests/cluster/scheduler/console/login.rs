@@ -56,10 +56,10 @@ fn roles(scheduler: &Scheduler<'_>, name: &str, label: &str, group: &str) -> Str
 
 /// Who manages the shops of a label sees and changes these, and none that loses it.
 fn a_label_says_whose_a_shop_is(place: &Place<'_>, scheduler: &Scheduler<'_>) {
-    let nord = || roles(scheduler, "nord", "brand=nord", "oidc:nord-managers");
+    let renewed = || roles(scheduler, "nord", "brand=nord", "oidc:nord-managers");
     labelled(scheduler, "c001", "brand=nord");
     labelled(scheduler, "c002", "brand=nord");
-    nord();
+    renewed();
     let mut nora = place.logged_in("nora", "/shops");
     assert!(nora.page.contains("2 of 2 shops"), "{}", nora.page);
     nora.visit("/shops/c002");
@@ -70,7 +70,7 @@ fn a_label_says_whose_a_shop_is(place: &Place<'_>, scheduler: &Scheduler<'_>) {
     assert_eq!(nora.code, 404, "{}", nora.page);
 
     labelled(scheduler, "c002", "brand-");
-    let said = nord();
+    let said = renewed();
     assert!(said.contains("2 bindings of other shops deleted"), "{said}");
     eventually("a shop is taken away", LONG, || {
         nora.visit("/shops");
