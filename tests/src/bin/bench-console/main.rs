@@ -329,12 +329,15 @@ fn rollout(
     });
     let mut times = open.times();
     let what = format!("a change on one of {pages} open pages, 99 %, while a rollout moves all");
-    let took = percentile(&mut times, 99);
+    let took = percentile(&mut times.whole, 99);
     figures.within(&what, Duration::from_secs(1), took);
     let rest = format!(
-        "median {}, longest {}; pages were fetched {} times in {}",
-        time(percentile(&mut times, 50)),
-        time(percentile(&mut times, 100)),
+        "median {}, longest {}; until a page heard of it {}, 99 %; a fetch {}, 99 %; pages were \
+         fetched {} times in {}",
+        time(percentile(&mut times.whole, 50)),
+        time(percentile(&mut times.whole, 100)),
+        time(percentile(&mut times.heard, 99)),
+        time(percentile(&mut times.fetch, 99)),
         count(open.fetched()),
         time(begin.elapsed())
     );

@@ -26,8 +26,29 @@ use std::{
 /// How often the script of a page fetches it again, at most.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// When each shop was seen with the release.
-type Seen = Arc<Mutex<BTreeMap<String, Instant>>>;
+/// When the API server told of each shop with the release.
+type Told = Arc<Mutex<BTreeMap<String, Instant>>>;
+/// How each page came to show it.
+type Shown = Arc<Mutex<BTreeMap<String, Steps>>>;
+
+/// When a page heard of the change, fetched itself again, and had it.
+#[derive(Debug, Clone, Copy)]
+struct Steps {
+    heard: Instant,
+    asked: Instant,
+    shown: Instant,
+}
+
+/// The times of all pages, the shortest first.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    /// From when the API server told of the change until the page showed it.
+    pub(crate) whole: Vec<Duration>,
+    /// Until the page heard of it: nothing, if something else had it fetched.
+    pub(crate) heard: Vec<Duration>,
+    /// How long the fetch took.
+    pub(crate) fetch: Vec<Duration>,
+}
 
 /// How long until all pages are open.
 const OPEN: Duration = Duration::from_mins(5);
@@ -36,8 +57,8 @@ const OPEN: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub(crate) struct Open {
     over: Arc<AtomicBool>,
-    told: Seen,
-    shown: Seen,
+    told: Told,
+    shown: Shown,
     fetched: Arc<AtomicU64>,
     opened: Arc<AtomicU64>,
     shops: Vec<String>,
@@ -50,8 +71,8 @@ impl Open {
     pub(crate) fn pages(browser: &Browser, shops: Vec<String>, sequence: u64) -> Self {
         let mut open = Self {
             over: Arc::default(),
-            told: Seen::default(),
-            shown: Seen::default(),
+            told: Told::default(),
+            shown: Shown::default(),
             fetched: Arc::default(),
             opened: Arc::default(),
             shops,
@@ -90,15 +111,22 @@ impl Open {
         self.fetched.load(Relaxed)
     }
 
-    /// From when the API server told of each change until its page showed it, the shortest first.
-    pub(crate) fn times(&self) -> Vec<Duration> {
+    /// How long it took until the pages showed the change.
+    pub(crate) fn times(&self) -> Times {
         let (told, shown) = (self.told.lock(), self.shown.lock());
-        let time = |shop: &String| {
-            let told = told.get(shop)?;
-            Some(shown.get(shop)?.saturating_duration_since(*told))
-        };
-        let mut times: Vec<_> = self.shops.iter().filter_map(time).collect();
-        times.sort_unstable();
+        let mut times = Times::default();
+        for shop in &self.shops {
+            let (Some(told), Some(steps)) = (told.get(shop), shown.get(shop)) else {
+                continue;
+            };
+            times
+                .whole
+                .push(steps.shown.saturating_duration_since(*told));
+            times
+                .heard
+                .push(steps.heard.saturating_duration_since(*told));
+            times.fetch.push(steps.shown - steps.asked);
+        }
         times
     }
 }
@@ -123,7 +151,7 @@ impl Page {
     fn follow(
         &self,
         opened: &AtomicU64,
-        shown: &Seen,
+        shown: &Shown,
         fetched: &AtomicU64,
         over: &AtomicBool,
     ) -> io::Result<()> {
@@ -140,7 +168,7 @@ impl Page {
             let listener = scope.spawn(move || {
                 while !over.load(Relaxed) {
                     match changes() {
-                        Ok(_) => drop(tell.send(())),
+                        Ok(_) => drop(tell.send(Instant::now())),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(_) if over.load(Relaxed) => {}
                         Err(error) => return Err(error),
@@ -149,7 +177,7 @@ impl Page {
                 Ok(())
             });
             let mut last = Instant::now();
-            while told.recv().is_ok() {
+            while let Ok(heard) = told.recv() {
                 thread::sleep(EVERY.saturating_sub(last.elapsed()));
                 // However much has changed meanwhile, it is fetched once.
                 told.try_iter().for_each(drop);
@@ -158,7 +186,12 @@ impl Page {
                 fetched.fetch_add(1, Relaxed);
                 if page.contains(&format!("<strong>{}</strong> (", self.sequence)) {
                     let mut shown = shown.lock();
-                    shown.entry(self.shop.clone()).or_insert_with(Instant::now);
+                    let steps = Steps {
+                        heard,
+                        asked: last,
+                        shown: Instant::now(),
+                    };
+                    shown.entry(self.shop.clone()).or_insert(steps);
                 }
             }
             listener
@@ -169,7 +202,7 @@ impl Page {
 }
 
 /// Notes when the API server tells of each shop with this sequence.
-fn watch(sequence: u64, told: &Seen, over: &AtomicBool) {
+fn watch(sequence: u64, told: &Told, over: &AtomicBool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
