@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -163,22 +163,25 @@ fn sees(view: &View, registry: &Registry, key: &Key) -> bool {
 /// What changes until [`GATHER`] after the first change that is wanted; nothing if no more will.
 async fn gather(changes: &mut Receiver<Key>, wanted: &Wanted) -> Option<BTreeSet<Key>> {
     let mut found = BTreeSet::new();
+    let mut until = None;
     loop {
-        let more = async {
-            if found.is_empty() {
-                std::future::pending::<()>().await;
+        let over = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
             }
-            sleep(GATHER).await;
         };
-        tokio::select! {
+        let key = tokio::select! {
             change = changes.recv() => match change {
-                Ok(key) if wanted.has(&key) => { found.insert(key); }
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => { found.insert(Key::All); }
+                Ok(key) if wanted.has(&key) => key,
+                Ok(_) => continue,
+                Err(RecvError::Lagged(_)) => Key::All,
                 Err(RecvError::Closed) => return None,
             },
-            () = more => return Some(found),
-        }
+            () = over => return Some(found),
+        };
+        found.insert(key);
+        until.get_or_insert_with(|| Instant::now() + GATHER);
     }
 }
 
@@ -224,6 +227,29 @@ mod tests {
         assert_eq!(names.next().await.as_deref(), Some("shop/acme"));
         stop.cancel();
         assert_eq!(names.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_told_soon_while_all_others_change_too() {
+        let (registry, stop) = (Arc::<Registry>::default(), CancellationToken::new());
+        let mut names = heard(&registry, "key=shop/acme", View::ALL, &stop);
+        let others = async {
+            loop {
+                registry.applied(fixtures::shop("other", json!({})));
+                registry.applied(fixtures::shop("acme", json!({})));
+                sleep(GATHER / 4).await;
+            }
+        };
+        let told = async {
+            let begin = Instant::now();
+            assert_eq!(names.next().await.as_deref(), Some("shop/acme"));
+            begin.elapsed()
+        };
+        let took = tokio::select! {
+            took = told => took,
+            () = others => unreachable!(),
+        };
+        assert!(took < 2 * GATHER, "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]
