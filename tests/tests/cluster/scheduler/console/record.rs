@@ -4,12 +4,12 @@ use e2e::cluster::Cluster;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the API server has on record of a person's writes: resource and name of each.
-pub(super) fn audited(cluster: &Cluster, person: &str) -> BTreeSet<String> {
-    writes(cluster, person).into_iter().collect()
+/// What the API server has on record of a person's writes after so many, of tests before.
+pub(super) fn audited(cluster: &Cluster, before: usize, person: &str) -> BTreeSet<String> {
+    writes(cluster, person).into_iter().skip(before).collect()
 }
 
-/// The same, one after the other.
+/// What it has of all, one after the other: resource and name of each.
 pub(super) fn writes(cluster: &Cluster, person: &str) -> Vec<String> {
     let line = format!(
         "grep -F '\"username\":\"system:serviceaccount:default:{person}\"' \"$CLUSTER_DIR/logs/audit\" || true"
