@@ -7,8 +7,15 @@ use client::{Cluster, Conflicts, Mode};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding, RoleRef, Subject,
 };
-use kube::api::{Api, ListParams, ObjectMeta};
-use std::collections::{BTreeMap, BTreeSet};
+use kube::{
+    Resource,
+    api::{Api, ListParams, ObjectMeta},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
 
 /// What says of an object which name it was made for.
 pub const LABEL: &str = "longshore.dev/roles";
@@ -38,7 +45,7 @@ pub struct Roles {
 pub struct Applied {
     /// Objects that were written.
     pub written: usize,
-    /// Bindings in namespaces of shops that have the label no longer.
+    /// Bindings in namespaces of shops that have the label no longer, and of what the role lacks.
     pub deleted: usize,
     /// Shops that have no namespace yet, or no longer.
     pub without_namespace: Vec<String>,
@@ -151,8 +158,8 @@ pub async fn shops(cluster: &Cluster, selector: &str) -> Result<BTreeSet<String>
     Ok(found.await?.into_iter().collect())
 }
 
-/// Writes the roles, and deletes the bindings of the same name in namespaces of other shops. What
-/// takes a right away is done first.
+/// Writes the roles, and deletes the other bindings of this name: in namespaces of other shops, and
+/// those of a manager who only looks now. What takes a right away is done first.
 ///
 /// # Errors
 ///
@@ -183,19 +190,30 @@ pub async fn apply(cluster: &Cluster, roles: &Roles) -> Result<Applied, Operatio
 
 /// The bindings that were made for this name, and their UIDs.
 async fn bindings(cluster: &Cluster, name: &str) -> Result<Vec<(Object, String)>, OperationError> {
-    let api: Api<RoleBinding> = Api::all(cluster.client());
+    let mut found = listed::<ClusterRoleBinding>(cluster, "list clusterrolebindings", name).await?;
+    found.extend(listed::<RoleBinding>(cluster, "list rolebindings", name).await?);
+    Ok(found)
+}
+
+async fn listed<K>(
+    cluster: &Cluster,
+    what: &str,
+    name: &str,
+) -> Result<Vec<(Object, String)>, OperationError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
+{
+    let api: Api<K> = Api::all(cluster.client());
     let params = ListParams::default().labels(&format!("{LABEL}={name}"));
     let page = |params| {
         let api = api.clone();
         async move { api.list(&params).await }
     };
-    let keep = |binding: RoleBinding| {
-        let uid = binding.metadata.uid.clone()?;
+    let keep = |binding: K| {
+        let uid = binding.meta().uid.clone()?;
         Some((Object::new(&binding), uid))
     };
-    Ok(cluster
-        .pages("list rolebindings", params.limit(PAGE), page, keep)
-        .await?)
+    Ok(cluster.pages(what, params.limit(PAGE), page, keep).await?)
 }
 
 #[cfg(test)]
@@ -251,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_loses_a_shop_loses_what_is_in_its_namespace_first() {
+    async fn who_loses_a_shop_or_its_management_loses_the_bindings_first() {
         let binding = |namespace: &str| {
             json!({
                 "metadata": {
@@ -264,16 +282,30 @@ mod tests {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBindingList", "metadata": {},
             "items": [binding("shop-acme"), binding("shop-gone")],
         });
+        let rollouts = json!({
+            "metadata": { "name": "longshore-shops-of-nord-rollouts", "uid": "rollouts" },
+            "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": ROLLOUTS },
+        });
+        let of_managers = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBindingList",
+            "metadata": {}, "items": [rollouts],
+        });
+        let gone = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        });
         let api = "/apis/rbac.authorization.k8s.io/v1";
         let of = |namespace: &str| {
             format!("{api}/namespaces/{namespace}/rolebindings/longshore-shops-of-nord")
         };
         let put = |path: &str| expect(&format!("PATCH {path}")).stores();
         let script = Script::new([
+            expect(&format!("GET {api}/clusterrolebindings")).answers(of_managers),
             expect(&format!("GET {api}/rolebindings")).answers(listed),
-            expect(&format!("DELETE {}", of("shop-gone"))).answers(json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-            })),
+            expect(&format!(
+                "DELETE {api}/clusterrolebindings/longshore-shops-of-nord-rollouts"
+            ))
+            .answers(gone.clone()),
+            expect(&format!("DELETE {}", of("shop-gone"))).answers(gone),
             put(&format!("{api}/clusterroles/longshore-shops-of-nord")),
             put(&format!(
                 "{api}/clusterrolebindings/longshore-shops-of-nord"
@@ -285,7 +317,7 @@ mod tests {
         let done = apply(&script.cluster(), &roles(false, &["acme", "new"])).await;
         let expected = Applied {
             written: 4,
-            deleted: 1,
+            deleted: 2,
             without_namespace: vec!["shop-new".to_owned()],
         };
         assert_eq!(done.unwrap(), expected);

@@ -90,7 +90,7 @@ fn draw(report: &Value, bars: &[picture::Bar]) {
 }
 
 #[test]
-fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
+fn a_shop_grows_from_two_to_six_pods_and_shrinks_unnoticed() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
     // Of much less, what php-fpm does by itself would be most of it; of more, five pods are enough

@@ -39,7 +39,7 @@ struct Steps {
     shown: Instant,
 }
 
-/// The times of all pages, the shortest first.
+/// The times of all pages.
 #[derive(Debug, Default)]
 pub(crate) struct Times {
     /// From when the API server told of the change until the page showed it.

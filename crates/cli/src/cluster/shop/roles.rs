@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Roles) -> Result<(), CommandError> {
 
 fn said(roles: &roles::Roles, done: &Applied) -> String {
     let text = format!(
-        "roles {}: {}; {} written, {} of other shops deleted\n",
+        "roles {}: {}; {} written, {} deleted\n",
         roles.name,
         counted(roles.shops.len(), "shop"),
         counted(done.written, "object"),

@@ -71,7 +71,7 @@ fn a_label_says_whose_a_shop_is(place: &Place<'_>, scheduler: &Scheduler<'_>) {
 
     labelled(scheduler, "c002", "brand-");
     let said = renewed();
-    assert!(said.contains("2 bindings of other shops deleted"), "{said}");
+    assert!(said.contains("2 bindings deleted"), "{said}");
     eventually("a shop is taken away", LONG, || {
         nora.visit("/shops");
         nora.page.contains("1 of 1 shop").then_some(())
