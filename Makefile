@@ -149,6 +149,13 @@ bench-console: tools release ## longshore-console with 5,000 shops on a real API
 	@$(tools) cluster console
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-console --shops $(SHOPS)
 
+# A pod more or less is what a busy machine decides, too.
+.PHONY: test-scaling
+test-scaling: tools build images cluster-tests ## shops that grow with their visitors, as root (8 minutes, on a machine that does nothing else)
+	@$(tools) cluster
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
+	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output scale:: busy::
+
 .PHONY: test-outage
 test-outage: tools build images cluster-tests ## the edge under load while the API server is away for ten minutes, as root
 	@$(tools) cluster
@@ -169,10 +176,13 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 
 # Screenshots go to docs/console, which the README and docs/console.md show.
 .PHONY: test-console
-test-console: tools build cluster-tests ## the console in a real browser, beside a real API server, as root (6 minutes)
+test-console: tools build cluster-tests ## the console in a real browser, and under a scanner, beside a real API server, as root (10 minutes)
 	@$(tools) cluster console
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
-	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people
+	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people a_scanner
+
+.PHONY: test-all
+test-all: test test-root test-nfs interop test-cluster test-scaling test-outage test-browser test-console test-stack ## every test, also those that CI leaves out, before you call something done (2 hours and a half once all is built)
 
 .PHONY: bench-watch
 bench-watch: build ## longshore-watch of the images with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and the images' binaries)

@@ -3,7 +3,10 @@
 use crate::registry::Known;
 use api::{Condition, Shop, ShopState, Truth};
 use serde::Deserialize;
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Rows of a page.
 pub(crate) const PAGE: usize = 50;
@@ -21,6 +24,11 @@ pub(crate) struct Question {
     pub(crate) release: String,
     /// A condition that is not as it should be.
     pub(crate) condition: String,
+    /// A node.
+    pub(crate) node: String,
+    /// The shops that have pods on that node.
+    #[serde(skip)]
+    pub(crate) on_node: BTreeSet<String>,
     pub(crate) sort: String,
     /// The page, from 1 on.
     pub(crate) page: usize,
@@ -45,6 +53,7 @@ impl Question {
             ("state", &self.state),
             ("release", &self.release),
             ("condition", &self.condition),
+            ("node", &self.node),
             ("sort", sort),
             ("page", if page == "1" { "" } else { &page }),
         ];
@@ -264,6 +273,7 @@ fn matches(name: &str, shop: &Shop, question: &Question, words: &str) -> bool {
         && (question.release.is_empty() || sequence().as_ref() == Some(&question.release))
         && (question.condition.is_empty()
             || wrong(shop).any(|condition| condition.kind == question.condition))
+        && (question.node.is_empty() || question.on_node.contains(name))
         && words.split_whitespace().all(|word| {
             name.contains(word)
                 || spec.class.to_lowercase().contains(word)
@@ -330,6 +340,15 @@ mod tests {
         let known = known();
         let found = troubles(known.fleet.shops.values());
         assert_eq!(found, [("Ready", 1)].into());
+    }
+
+    #[test]
+    fn a_node_has_the_shops_whose_pods_are_there_and_of_one_that_was_not_asked_for_none() {
+        let mut question = Question::read("node=n1");
+        assert_eq!(names(&question), [""; 0]);
+        question.on_node = ["casa", "elsewhere"].map(str::to_owned).into();
+        assert_eq!(names(&question), ["casa"]);
+        assert_eq!(question.link("", 1), "node=n1");
     }
 
     #[test]

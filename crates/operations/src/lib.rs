@@ -10,6 +10,7 @@
 //! | `change` | a Shop is changed, or moved to a release: first its plan, then the change |
 //! | `jobs` | a shop's caches are cleaned, its cron runs, its data is backed up and put back |
 //! | `backups` | how the backups of a shop are |
+//! | `nodes` | which shops have pods on a node |
 //! | `roles` | who sees or manages the shops of a label, as Kubernetes' roles |
 //! | `why` | what ails a shop's pods and its Secret |
 //! | `watch` | what `longshore-watch` knows of a shop |
@@ -22,6 +23,7 @@ pub mod halt;
 mod history;
 pub mod import;
 pub mod jobs;
+pub mod nodes;
 mod parallel;
 pub mod roles;
 pub mod rollout;

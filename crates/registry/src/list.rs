@@ -23,7 +23,7 @@ pub struct Given<'a> {
 }
 
 /// The columns, in the order in which they are written.
-const COLUMNS: [&str; 18] = [
+pub const COLUMNS: [&str; 22] = [
     "name",
     "domain",
     "aliases",
@@ -40,6 +40,10 @@ const COLUMNS: [&str; 18] = [
     "media",
     "media_path",
     "access_point",
+    "search",
+    "search_prefix",
+    "queue",
+    "virtual_host",
     "secret",
     "time_zone",
 ];
@@ -318,6 +322,20 @@ fn services<'a>(
             media["accessPoint"] = json!(point);
         }
         services.insert("media".to_owned(), media);
+    }
+    if let Some(server) = cell("search") {
+        let prefix = cell("search_prefix").unwrap_or(name);
+        services.insert(
+            "search".to_owned(),
+            json!({ "ref": server, "prefix": prefix }),
+        );
+    }
+    if let Some(server) = cell("queue") {
+        let host = cell("virtual_host").unwrap_or(name);
+        services.insert(
+            "queue".to_owned(),
+            json!({ "ref": server, "virtualHost": host }),
+        );
     }
     Value::Object(services)
 }

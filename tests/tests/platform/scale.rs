@@ -90,6 +90,7 @@ fn draw(report: &Value, bars: &[picture::Bar]) {
 }
 
 #[test]
+#[ignore = "wants a machine that does nothing else: make test-scaling"]
 fn a_shop_grows_from_two_to_six_pods_and_shrinks_unnoticed() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 A CSV file has a header. Columns: name, domain, and any of aliases (separated by spaces; each
 redirects to domain), class, channel, state, min, max, database, database_name, cache, cache_prefix,
-sessions, media, media_path, access_point, secret, time_zone. A JSON or YAML file is a list of
-objects with these fields, or of Shop resources.
+sessions, media, media_path, access_point, search, search_prefix, queue, virtual_host, secret,
+time_zone. A JSON or YAML file is a list of objects with these fields, or of Shop resources.
 
 Nothing is printed unless every line can be used; all problems are told at once, each with its line.
 A list that may have been cut off (its last line has no end, it has fewer shops than --expect says)

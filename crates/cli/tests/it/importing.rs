@@ -128,6 +128,29 @@ short
 }
 
 #[test]
+fn search_and_queue_are_the_shops_own_unless_the_table_says_more() {
+    let table = "name,domain,search,search_prefix,queue,virtual_host\n\
+                 acme,a.example,os,,rabbit,\nvinyl,v.example,os,records,rabbit,/records\n";
+    let shops = printed(&["import", "-", "--class", "m2"], table);
+    for text in [
+        "prefix: acme",
+        "virtualHost: acme",
+        "prefix: records",
+        "virtualHost: /records",
+    ] {
+        assert!(shops.contains(text), "{text}\n{shops}");
+    }
+}
+
+#[test]
+fn the_help_names_each_column() {
+    let help = printed(&["import", "--help"], "");
+    for column in registry::list::COLUMNS {
+        assert!(help.contains(column), "{column}");
+    }
+}
+
+#[test]
 fn a_list_that_may_have_been_cut_off_is_refused() {
     let cut = &TABLE[..TABLE.len() - 5];
     assert!(

@@ -41,6 +41,8 @@ struct Form {
     frame: Frame,
     list: List,
     checks: Option<Checks>,
+    /// The columns after name, domain and aliases.
+    columns: String,
     may: bool,
 }
 
@@ -241,6 +243,7 @@ async fn again(
         frame: asked.frame(&desk.registry, &desk.guard).await,
         list,
         checks,
+        columns: list::COLUMNS[3..].join(", "),
     };
     Ok(asked.answer(&page))
 }

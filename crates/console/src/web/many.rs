@@ -4,6 +4,7 @@ mod chosen;
 
 use super::{
     Answer, Desk, Posted,
+    shops::placed,
     work::{self, Work},
 };
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     page::{Asked, Failure, Frame},
     planned::{problems, source},
     rights::Right,
+    shops::Question,
     text,
 };
 use askama::Template;
@@ -56,7 +58,9 @@ pub(super) async fn form(
     asked: Asked,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let chosen = Chosen::read(query.as_deref().unwrap_or_default(), &*desk.known(&asked)?)?;
+    let query = query.unwrap_or_default();
+    let question = placed(Question::read(&query), &asked).await?;
+    let chosen = Chosen::read(&query, &question, &*desk.known(&asked)?)?;
     Ok(again(&desk, &asked, chosen, many::fields(), None).await)
 }
 
@@ -72,9 +76,10 @@ pub(super) async fn send(
     asked: Asked,
     Posted(sent): Posted,
 ) -> Answer {
+    let question = placed(Question::read(sent.get("search")), &asked).await?;
     let (chosen, basis) = {
         let known = desk.known(&asked)?;
-        let chosen = Chosen::sent(&sent, &known)?;
+        let chosen = Chosen::sent(&sent, &question, &known)?;
         let names = chosen.shops.iter().map(|(name, _)| name.as_str());
         let basis = Basis::of(&known.fleet, names, iter::empty());
         (chosen, basis)

@@ -53,6 +53,8 @@ struct Page {
     back: Option<Back>,
     may_change: bool,
     may_move: bool,
+    /// Whether the person sees all shops, and so those of a node.
+    sees_all: bool,
     /// What the person may have done in the shop's namespace: the word for it, and its button.
     work: Vec<(&'static str, &'static str)>,
     parts: [Part; 6],
@@ -124,6 +126,7 @@ pub(super) async fn show(
         (page, one(&known.fleet, &name, shop))
     };
     (page.may_change, page.may_move) = (may_change, may_move);
+    page.sees_all = asked.view.is_all();
     if !may_work {
         page.work.clear();
     }
@@ -226,6 +229,7 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         spec: shop.spec.clone(),
         may_change: false,
         may_move: false,
+        sees_all: false,
         work: work(&shop.spec.class, known),
         parts: Part::ALL,
     }

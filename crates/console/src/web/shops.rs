@@ -2,13 +2,14 @@
 
 use super::{Answer, Desk};
 use crate::{
-    page::{Asked, Frame},
+    page::{Asked, Failure, Frame},
     registry::Known,
     rights::Right,
     shops::{Health, Question, Rows, rows, troubles},
 };
 use askama::Template;
 use axum::extract::{Query, State};
+use operations::nodes;
 use std::{collections::BTreeSet, sync::Arc};
 
 #[derive(Template)]
@@ -65,6 +66,7 @@ pub(super) async fn list(
     asked: Asked,
     Query(question): Query<Question>,
 ) -> Answer {
+    let question = placed(question, &asked).await?;
     let frame = asked.frame(&desk.registry, &desk.guard).await;
     let may_start = asked.person.may(Right::StartRollout, None).await;
     let mut page = {
@@ -83,6 +85,14 @@ pub(super) async fn list(
         page.may_change = asked.person.may(right, Some(&row.name)).await;
     }
     Ok(asked.answer(&page))
+}
+
+/// The question with the shops of its node: where pods are, nobody watches.
+pub(super) async fn placed(mut question: Question, asked: &Asked) -> Result<Question, Failure> {
+    if !question.node.is_empty() {
+        question.on_node = nodes::shops_on(&asked.person.cluster, &question.node).await?;
+    }
+    Ok(question)
 }
 
 fn page(frame: Frame, question: Question, known: &Known) -> Page {

@@ -16,7 +16,7 @@ use crate::{
 };
 use api::{Release, Rollout, Shop, ShopClass, fixtures};
 use axum::body::Body;
-use client::scripted::{Exchange, Script, expect};
+use client::scripted::{Exchange, Script, expect, list};
 use http::{Request, StatusCode, header::SET_COOKIE};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -231,6 +231,21 @@ async fn what_is_not_here_says_so_and_what_it_is_called() {
         let page = console.get(path).await;
         assert_eq!(page.code, StatusCode::NOT_FOUND, "{path}");
         assert!(page.text.contains(said), "{path}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn the_shops_of_a_node_are_those_whose_pods_are_there() {
+    for (shop, said) in [("acme", "1 of 1 shop"), ("other", "0 of 1 shop")] {
+        let pod = json!({ "name": "web-1", "labels": { "longshore.dev/shop": shop } });
+        let pods =
+            expect("GET /api/v1/pods fieldSelector=spec.nodeName%3Dn1").answers(list(&[pod], None));
+        let rights = iter::repeat_with(may).take(4);
+        let console = console(iter::once(pods).chain(rights)).await;
+        let page = console.get("/shops?node=n1").await;
+        assert!(page.text.contains(said), "{}", page.text);
+        assert!(page.text.contains("value=\"n1\""));
+        console.script.end();
     }
 }
 

@@ -36,6 +36,40 @@ fn a_shop_without_a_release_says_what_to_apply() {
     );
 }
 
+/// What rendering would say of a shop that the scheduler has looked at, its conditions say; of one
+/// that was changed since, nobody else says it.
+#[test]
+fn what_rendering_says_is_asked_only_of_a_shop_that_was_changed() {
+    let schedule = serde_json::json!([{"cron": "0 0 31 2 *", "durationHours": 1, "min": 3}]);
+    let mut shop = api::fixtures::shop(
+        "a",
+        serde_json::json!({"scale": {"min": 1, "max": 4, "schedule": schedule}}),
+    );
+    shop.metadata.generation = Some(2);
+    shop.status = Some(ShopStatus {
+        observed_generation: Some(2),
+        ..ShopStatus::default()
+    });
+    let mut fleet = Fleet::default();
+    let class = api::fixtures::class("php", serde_json::json!({}));
+    fleet.classes.insert("php".into(), class);
+    let explain = |shop: &Shop| {
+        let now = "2026-11-23T12:00:00Z".parse().unwrap();
+        text(&why("a", shop, (&fleet, &Claims::default()), None, now))
+    };
+    assert!(
+        !explain(&shop).contains("scale.schedule"),
+        "{}",
+        explain(&shop)
+    );
+    shop.metadata.generation = Some(3);
+    let text = explain(&shop);
+    assert!(
+        text.contains("shop a: scale.schedule: ") && text.contains("0 0 31 2 *"),
+        "{text}"
+    );
+}
+
 #[test]
 fn releases_that_cannot_be_read_are_named() {
     let mut answer = why(

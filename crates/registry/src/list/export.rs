@@ -130,6 +130,7 @@ fn row(shop: &Shop) -> [String; COLUMNS.len()] {
         services.cache.as_ref(),
         services.media.as_ref(),
     );
+    let (search, queue) = (services.search.as_ref(), services.queue.as_ref());
     [
         shop.metadata.name.clone().unwrap_or_default(),
         primary
@@ -154,6 +155,10 @@ fn row(shop: &Shop) -> [String; COLUMNS.len()] {
         media
             .and_then(|it| it.access_point.clone())
             .unwrap_or_default(),
+        search.map(|it| it.server.clone()).unwrap_or_default(),
+        search.map(|it| it.prefix.clone()).unwrap_or_default(),
+        queue.map(|it| it.server.clone()).unwrap_or_default(),
+        queue.map(|it| it.virtual_host.clone()).unwrap_or_default(),
         spec.config
             .secret_ref
             .as_ref()

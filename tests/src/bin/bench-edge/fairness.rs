@@ -1,7 +1,7 @@
-//! What a shop in trouble costs other shops: how long 99 of 100 of their requests take at most, beside
-//! it and alone, in turn.
+//! What a shop in trouble costs other shops of its edge: how long 99 of 100 of their requests take at
+//! most, beside it and beside the same trouble at another edge, in turn.
 
-use super::measure::{percentiles, spread};
+use super::measure::{milliseconds, percentiles, spread, used};
 use e2e::{
     figures::table,
     haproxy::{Backend, Edge, free_port},
@@ -9,7 +9,12 @@ use e2e::{
     process::{Program, Running},
 };
 use edge::agent::lines::Target;
-use std::{fs, net::SocketAddr, thread, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 /// The shop that is measured, and its requests a second.
@@ -24,7 +29,14 @@ const HANDSHAKES: u32 = 100;
 /// How long any of it may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Measures each trouble so many times.
+/// An edge, and the addresses from which it is asked for the shop in trouble.
+struct Asked {
+    edge: Edge,
+    relays: Vec<Relay>,
+}
+
+/// Measures each trouble so many times, beside the same trouble at another edge: both share the
+/// machine with whoever asks, and only the one shares HAProxy.
 pub(crate) fn fairness(rounds: usize) -> String {
     let slow = |time| Backend::slow("trouble", time);
     let pods = [
@@ -34,87 +46,80 @@ pub(crate) fn fairness(rounds: usize) -> String {
         slow(Duration::from_millis(100)),
     ];
     let refuses = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let mut edge = Edge::new(16);
-    // Those who are measured stay below it, and the flood of one address does not.
-    edge.rate = 2 * RATE * 10;
     let [other, fine, hangs, slow] = pods.each_ref().map(|pod| pod.address);
-    for (host, pod) in [
+    let shops = [
         (OTHER, other),
         ("fine.example", fine),
         ("hangs.example", hangs),
         ("refuses.example", refuses),
         ("slow.example", slow),
-    ] {
-        edge.host(host, Target::Shop(format!("shop-{host}")));
-        edge.shop(&format!("shop-{host}"), 16, &[("one", pod)]);
-    }
-    edge.start();
-    // Half of the flood comes from each, and all of it from another address than what is measured.
-    let many: Vec<_> = (10..20).map(|address| Relay::new(&edge, address)).collect();
-    let one = &many[..1];
+    ];
+    let (ours, another) = (asked(&shops), asked(&shops));
+    let flood = |host, addresses| Trouble::Flood { host, addresses };
     let rows = [
         (
             "a shop is asked as much, and answers",
-            Trouble::Flood("fine.example", &many),
+            flood("fine.example", 10),
         ),
-        (
-            "its pods refuse connections",
-            Trouble::Flood("refuses.example", &many),
-        ),
-        ("its pods hang", Trouble::Flood("hangs.example", &many)),
-        (
-            "it is flooded by ten addresses",
-            Trouble::Flood("slow.example", &many),
-        ),
-        (
-            "it is flooded by one address",
-            Trouble::Flood("slow.example", one),
-        ),
-        (
-            "handshakes for hosts that nobody has",
-            Trouble::Handshakes(&many),
-        ),
+        ("its pods refuse connections", flood("refuses.example", 10)),
+        ("its pods hang", flood("hangs.example", 10)),
+        ("it is flooded by ten addresses", flood("slow.example", 10)),
+        ("it is flooded by one address", flood("slow.example", 1)),
+        ("handshakes for hosts that nobody has", Trouble::Handshakes),
     ];
     let rows: Vec<_> = rows
         .iter()
-        .map(|(name, trouble)| vec![(*name).to_owned(), ratio(&edge, trouble, rounds)])
+        .map(|(name, trouble)| {
+            let mut row = vec![(*name).to_owned()];
+            row.extend(beside(&ours, &another, trouble, rounds));
+            row
+        })
         .collect();
     let head = [
         "beside a shop in trouble",
-        "99 % of other shops' requests, ratio",
+        "99 % of other shops' requests",
+        "ratio",
+        "processor time",
     ];
-    table(&head, &[1], &rows)
+    table(&head, &[1, 2, 3], &rows)
+}
+
+fn asked(shops: &[(&str, SocketAddr)]) -> Asked {
+    let mut edge = Edge::new(16);
+    // Those who are measured stay below it, and the flood of one address does not.
+    edge.rate = 2 * RATE * 10;
+    for (host, pod) in shops {
+        edge.host(host, Target::Shop(format!("shop-{host}")));
+        edge.shop(&format!("shop-{host}"), 16, &[("one", *pod)]);
+    }
+    edge.start();
+    // Another address than what is measured.
+    let relays = (10..20).map(|address| Relay::new(&edge, address)).collect();
+    Asked { edge, relays }
 }
 
 /// What happens beside.
-enum Trouble<'a> {
-    /// Requests for a host.
-    Flood(&'static str, &'a [Relay]),
-    /// Connections for a host that no shop has.
-    Handshakes(&'a [Relay]),
+enum Trouble {
+    /// Requests for a host, an equal part from each of so many addresses.
+    Flood { host: &'static str, addresses: u32 },
+    /// Connections for a host that no shop has, from ten addresses.
+    Handshakes,
 }
 
-impl Trouble<'_> {
-    fn begin(&self) -> Vec<Running> {
-        let (host, relays) = match self {
-            Self::Flood(host, relays) => (*host, *relays),
-            Self::Handshakes(relays) => ("nobody.example", *relays),
+impl Trouble {
+    fn begin(&self, relays: &[Relay]) -> Vec<Running> {
+        let (host, many) = match *self {
+            Self::Flood { host, addresses } => (host, addresses),
+            Self::Handshakes => ("nobody.example", 10),
         };
-        let many = u32::try_from(relays.len()).unwrap();
         let begin = |relay: &Relay| {
             let load = h2load(relay.port, host);
             let load = match self {
-                Self::Flood(..) => load
-                    .args([
-                        "--clients",
-                        "5",
-                        "--max-concurrent-streams",
-                        "100",
-                        "--duration",
-                        "60",
-                    ])
+                Self::Flood { .. } => load
+                    .args(["--clients", "5", "--max-concurrent-streams", "100"])
+                    .args(["--duration", "60"])
                     .args(["--rps", &(FLOOD / many / 5).to_string()]),
-                Self::Handshakes(_) => {
+                Self::Handshakes => {
                     let (rate, all) = (HANDSHAKES / many, HANDSHAKES / many * 60);
                     load.args(["--rate", &rate.to_string(), "--clients", &all.to_string()])
                         .args(["--requests", &all.to_string()])
@@ -122,23 +127,40 @@ impl Trouble<'_> {
             };
             load.deadline(PATIENCE).start()
         };
-        relays.iter().map(begin).collect()
+        relays.iter().take(many as usize).map(begin).collect()
     }
 }
 
-fn ratio(edge: &Edge, trouble: &Trouble<'_>, rounds: usize) -> String {
-    let round = |_| {
-        let alone = p99(edge);
-        let running = trouble.begin();
+/// The median of 99 % beside the trouble, how often as much it is as beside the same at another edge,
+/// and of how much of a core the trouble takes.
+fn beside(ours: &Asked, another: &Asked, trouble: &Trouble, rounds: usize) -> [String; 3] {
+    let measured = |asked: &Asked| {
+        let running = trouble.begin(&asked.relays);
         // Queues are full by then.
         thread::sleep(Duration::from_secs(2));
-        let beside = p99(edge);
+        let before = used(ours.edge.worker()).processor;
+        let start = Instant::now();
+        let longest = p99(&ours.edge);
+        let processor = used(ours.edge.worker()).processor.saturating_sub(before);
+        let share = processor.div_duration_f64(start.elapsed());
         drop(running);
         // What waits in a queue leaves it within ten seconds; it is the next measurement's otherwise.
         thread::sleep(Duration::from_secs(11));
-        beside.div_duration_f64(alone)
+        (longest, share)
     };
-    spread((0..rounds).map(round).collect())
+    let runs: Vec<_> = (0..rounds)
+        .map(|_| (measured(another), measured(ours)))
+        .collect();
+    let ratios = runs
+        .iter()
+        .map(|((aside, _), (beside, _))| beside.div_duration_f64(*aside));
+    let shares = runs.iter().map(|((_, aside), (_, beside))| beside - aside);
+    let [median, ..] = percentiles(runs.iter().map(|(_, (beside, _))| *beside).collect());
+    [
+        milliseconds(median),
+        spread(ratios.collect()),
+        spread(shares.collect()),
+    ]
 }
 
 fn h2load(port: u16, host: &str) -> Program {

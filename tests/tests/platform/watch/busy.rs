@@ -53,6 +53,7 @@ fn busy(scaler: &Value) -> Option<u64> {
 }
 
 #[test]
+#[ignore = "wants a machine that does nothing else: make test-scaling"]
 fn a_shop_grows_by_its_busy_workers_and_shrinks_again() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);

@@ -27,15 +27,15 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// Those of a query: `shop=NAME`, or `all=found` and a question.
+    /// Those of a query: `shop=NAME`, or `all=found` and the question that it is.
     ///
     /// # Errors
     ///
     /// If there are none, too many, or one that is not in the registry.
-    pub(super) fn read(query: &str, known: &Known) -> Result<Self, Failure> {
+    pub(super) fn read(query: &str, question: &Question, known: &Known) -> Result<Self, Failure> {
         let sent = Sent::query(query);
         if sent.get("all") == "found" {
-            return Self::found(&Question::read(query), known);
+            return Self::found(question, known);
         }
         let mut shops = Vec::new();
         for name in sent.all("shop") {
@@ -69,14 +69,14 @@ impl Chosen {
         }
     }
 
-    /// Those of a form, as they were shown.
+    /// Those of a form, which has the question in `search`, as they were shown.
     ///
     /// # Errors
     ///
     /// If a search finds other shops than it did, or one of them was changed.
-    pub(super) fn sent(sent: &Sent, known: &Known) -> Result<Self, Failure> {
+    pub(super) fn sent(sent: &Sent, question: &Question, known: &Known) -> Result<Self, Failure> {
         if sent.get("all") == "found" {
-            let now = Self::found(&Question::read(sent.get("search")), known)?;
+            let now = Self::found(question, known)?;
             if now.digest() != sent.get("found") {
                 return Err(Failure::from(OperationError::Moved(
                     text::SEARCH_MOVED.to_owned(),
@@ -124,6 +124,15 @@ mod tests {
         known
     }
 
+    fn read(query: &str, known: &Known) -> Result<Chosen, Failure> {
+        Chosen::read(query, &Question::read(query), known)
+    }
+
+    fn sent(chosen: &Chosen, known: &Known) -> Result<Chosen, Failure> {
+        let form = form(chosen);
+        Chosen::sent(&form, &Question::read(form.get("search")), known)
+    }
+
     fn form(chosen: &Chosen) -> Sent {
         let fields = [
             ("all", "found".to_owned()),
@@ -140,21 +149,21 @@ mod tests {
     #[test]
     fn all_that_a_search_finds_are_chosen_by_the_search() {
         let known = known(1);
-        let chosen = Chosen::read("all=found&q=s00&page=2", &known).unwrap();
+        let chosen = read("all=found&q=s00&page=2", &known).unwrap();
         assert_eq!(
             (chosen.len(), chosen.search.as_deref()),
             (10, Some("q=s00"))
         );
-        assert_eq!(Chosen::read("all=found", &known).unwrap().len(), 600);
-        assert_eq!(Chosen::sent(&form(&chosen), &known).unwrap(), chosen);
+        assert_eq!(read("all=found", &known).unwrap().len(), 600);
+        assert_eq!(sent(&chosen, &known).unwrap(), chosen);
     }
 
     #[test]
     fn nothing_is_done_if_one_of_them_was_changed_meanwhile() {
-        let chosen = Chosen::read("all=found&q=s00", &known(1)).unwrap();
-        assert!(Chosen::sent(&form(&chosen), &known(2)).is_err());
-        let others = Chosen::read("all=found&q=s01", &known(1)).unwrap();
-        Chosen::sent(&form(&others), &known(2)).unwrap();
+        let chosen = read("all=found&q=s00", &known(1)).unwrap();
+        assert!(sent(&chosen, &known(2)).is_err());
+        let others = read("all=found&q=s01", &known(1)).unwrap();
+        sent(&others, &known(2)).unwrap();
     }
 
     #[test]
@@ -164,8 +173,8 @@ mod tests {
             pairs.collect::<Vec<_>>().join("&")
         };
         let known = known(1);
-        assert_eq!(Chosen::read(&query(500), &known).unwrap().len(), 500);
-        assert!(Chosen::read(&query(501), &known).is_err());
-        assert!(Chosen::read("", &known).is_err());
+        assert_eq!(read(&query(500), &known).unwrap().len(), 500);
+        assert!(read(&query(501), &known).is_err());
+        assert!(read("", &known).is_err());
     }
 }

@@ -5,6 +5,7 @@ mod people;
 mod place;
 mod record;
 mod rights;
+mod scan;
 
 use super::{Browser, Scheduler, told};
 use crate::scheduler::{LONG, release, shops};
