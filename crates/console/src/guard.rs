@@ -15,12 +15,14 @@ use crate::{
     text,
 };
 use axum::{
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse as _, Redirect, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
@@ -34,6 +36,8 @@ pub(crate) use headers::{cookie, set_cookie};
 pub(crate) const COOKIE: &str = "longshore";
 /// How long an answer may take to begin: a plan of 500 shops takes 15 seconds.
 const ANSWER: Duration = Duration::from_mins(1);
+/// Bytes that are read of what a refused request brings along, and for how long.
+const REFUSED: (usize, Duration) = (64 << 10, Duration::from_secs(2));
 
 /// Who is let in.
 pub(crate) enum Guard {
@@ -232,13 +236,29 @@ pub(crate) async fn guard(
             let answer = timeout(ANSWER, next.run(request).instrument(span)).await;
             answer.unwrap_or_else(|_| Refusal::Time.answer())
         }
-        Err(Refusal::Session) if leads_to_login(&method, path, request.headers()) => {
-            login(request.uri())
+        Err(refusal) => {
+            let answer = match refusal {
+                Refusal::Session if leads_to_login(&method, path, request.headers()) => {
+                    login(request.uri())
+                }
+                refusal => refusal.answer(),
+            };
+            drain(request.into_body()).await;
+            answer
         }
-        Err(refusal) => refusal.answer(),
     };
     headers::add(response.headers_mut(), tls);
     response
+}
+
+/// Reads what is left of a request. Of one that is closed before, the kernel resets the connection,
+/// and whoever sent it, or a proxy between, may not see the answer.
+async fn drain(body: Body) {
+    let (bytes, within) = REFUSED;
+    let mut body = Limited::new(body, bytes);
+    let read = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Nobody waits longer for somebody who is refused.
+    timeout(within, read).await.unwrap_or_default();
 }
 
 /// Whether a browser opens a page: what a page fetches for itself cannot be led to another site.

@@ -62,10 +62,9 @@ impl Database {
             "--user=root",
             &data,
         ];
-        Program::new("mariadb-install-db")
-            .args(words)
-            .run()
-            .expect(0);
+        // Its temporary tables are named after its process, and each cluster counts its own.
+        let program = |name| Program::new(name).env("TMPDIR", scratch.path());
+        program("mariadb-install-db").args(words).run().expect(0);
         let socket = scratch.path().join("socket");
         let (listen, at) = (
             format!("--socket={}", socket.display()),
@@ -83,7 +82,7 @@ impl Database {
             "--skip-name-resolve",
             "--innodb-buffer-pool-size=16M",
         ];
-        let server = Program::new("mariadbd").args(words).deadline(LIFE).start();
+        let server = program("mariadbd").args(words).deadline(LIFE).start();
         let database = Self {
             socket,
             _server: server,

@@ -17,10 +17,12 @@ use crate::{
 use api::{Release, Rollout, Shop, ShopClass, fixtures};
 use axum::body::Body;
 use client::scripted::{Exchange, Script, expect, list};
+use futures_util::stream;
 use http::{Request, StatusCode, header::SET_COOKIE};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use std::iter;
+use std::{convert::Infallible, iter};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -287,6 +289,26 @@ async fn a_form_of_another_run_or_page_does_nothing() {
     let page = console.ask(other, format!("do=halt&token={token}")).await;
     assert_eq!(page.code, StatusCode::FORBIDDEN);
     console.script.end();
+}
+
+#[tokio::test]
+async fn what_a_refused_request_brings_along_is_read_so_that_its_sender_sees_why() {
+    let console = console([]).await;
+    let (end, read) = oneshot::channel();
+    let late = stream::once(async move {
+        tokio::task::yield_now().await;
+        end.send(()).unwrap();
+        Ok::<_, Infallible>("do=halt")
+    });
+    let request = Request::post("/halt")
+        .header("host", HOST)
+        .header("cookie", console.guard.cookie())
+        .header("origin", "https://evil.example")
+        .body(Body::from_stream(late))
+        .unwrap();
+    let response = console.routes.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    read.await.unwrap();
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ impl<'a> Place<'a> {
             .args(["localhost", "19444", PROVIDER, CONSOLE])
             .args([self.file("key.pem"), self.file("certificate.pem")])
             .args([&groups.to_string(), "19443", "19813"])
-            .deadline(LONG)
+            .deadline(LONG * 4)
             .start();
         assert_eq!(running.first_line(), "ready");
         self.provider = Some(running);
@@ -142,7 +142,7 @@ impl<'a> Place<'a> {
             .env("LONGSHORE_CONSOLE_OIDC_CA_FILE", file("certificate.pem"))
             .env("LONGSHORE_CONSOLE_OIDC_SCOPES", "openid,groups")
             .env("LONGSHORE_CONSOLE_COOKIE_KEY_FILE", file("keys"))
-            .deadline(LONG)
+            .deadline(LONG * 4)
             .start();
         assert_eq!(running.first_line(), format!("Open {CONSOLE}/"));
         self.console = Some(running);
