@@ -176,7 +176,7 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 
 # Screenshots go to docs/console, which the README and docs/console.md show.
 .PHONY: test-console
-test-console: tools build cluster-tests ## the console in a real browser, and under a scanner, beside a real API server, as root (10 minutes)
+test-console: tools build cluster-tests ## the console in a real browser, and under a scanner, beside a real API server, as root (15 minutes)
 	@$(tools) cluster console
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people a_scanner

@@ -1,6 +1,5 @@
-# shellcheck shell=bash # part of `tools`
-# shellcheck disable=SC2154 # what `tools` has set
-# What Go builds. Each program is kept by its version, and linked from there.
+# shellcheck shell=bash disable=SC2154 # part of `tools`, which sets what is used here
+# What Go builds: each program is kept by its version, and linked from there.
 
 # go_tool PACKAGE@VERSION: builds it once for each version.
 go_tool() {
