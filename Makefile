@@ -151,7 +151,7 @@ bench-console: tools release ## longshore-console with 5,000 shops on a real API
 
 # A pod more or less is what a busy machine decides, too.
 .PHONY: test-scaling
-test-scaling: tools build images cluster-tests ## shops that grow with their visitors, as root (8 minutes, on a machine that does nothing else)
+test-scaling: tools build images cluster-tests ## shops that grow with their visitors, as root (6 minutes, on a machine that does nothing else)
 	@$(tools) cluster
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output scale:: busy::
@@ -182,7 +182,7 @@ test-console: tools build cluster-tests ## the console in a real browser, and un
 	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people a_scanner
 
 .PHONY: test-all
-test-all: test test-root test-nfs interop test-cluster test-scaling test-outage test-browser test-console test-stack ## every test, also those that CI leaves out, before you call something done (2 hours and a half once all is built)
+test-all: test test-root test-nfs interop test-cluster test-scaling test-outage test-browser test-console test-stack ## every test, also those that CI leaves out, before you call something done (some two hours once all is built, by the sum of its parts)
 
 .PHONY: bench-watch
 bench-watch: build ## longshore-watch of the images with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and the images' binaries)

@@ -231,14 +231,20 @@ impl Server {
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ];
-        printed(&ran(Command::new("mariadb-install-db").args(made)));
+        // Its temporary tables are named after its process, which others elsewhere count, too.
+        let program = |name| {
+            let mut command = Command::new(name);
+            command.env("TMPDIR", top.path());
+            command
+        };
+        printed(&ran(program("mariadb-install-db").args(made)));
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let socket = format!("--socket={}/s", top.path().display());
-        let mut command = Command::new("mariadbd");
+        let mut command = program("mariadbd");
         command.args([
             "--no-defaults",
             "--user=root",
