@@ -4,6 +4,8 @@ mod metadata;
 mod pages;
 mod write;
 
+pub use metadata::World;
+
 use crate::{ApiError, kind::resource_of, retry};
 use api::{APPLIED, Identity, Object};
 use futures_util::future::BoxFuture;

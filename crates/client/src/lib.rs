@@ -32,7 +32,7 @@ pub mod shard_balance;
 
 pub use acting::{NameError, Somebody};
 pub use cluster::{
-    Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, longshore, shop,
+    Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, World, longshore, shop,
 };
 pub use error::ApiError;
 #[cfg(any(test, feature = "fixtures"))]

@@ -2,7 +2,7 @@
 
 use crate::text;
 use operations::change::NOT_TRIED;
-use plan::{Action, Change, Field, Plan};
+use plan::{Action, Change, Field, Groups, Plan};
 use release::{Envelope, Release};
 use serde_json::Value;
 
@@ -37,6 +37,29 @@ pub(crate) struct Planned {
     pub(crate) problems: Vec<String>,
     /// Who says so.
     pub(crate) source: &'static str,
+}
+
+/// Plans of many shops, part by part, as one page shows them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Whole {
+    /// Shops by what changes in each.
+    pub(crate) groups: Groups,
+    /// Why it cannot be done, in sentences.
+    pub(crate) problems: Vec<String>,
+    /// Who says so.
+    pub(crate) source: &'static str,
+}
+
+impl Whole {
+    /// Takes in the plan of one part.
+    pub(crate) fn add(&mut self, plan: &Plan) {
+        self.groups.add(plan);
+        self.problems.extend(problems(plan));
+        // That nobody tried one part is said of all.
+        if self.source != NOT_TRIED {
+            self.source = source(plan);
+        }
+    }
 }
 
 /// Who says what a plan says.

@@ -82,7 +82,7 @@ pub(crate) struct Known {
     /// the few that they render.
     pub(crate) fleet: Fleet,
     /// What its shops claim.
-    pub(crate) claims: Claims,
+    pub(crate) claims: Arc<Claims>,
     /// Releases that cannot be read: why, by their name.
     pub(crate) unreadable: BTreeMap<String, String>,
     /// Releases by their name.
@@ -147,7 +147,7 @@ impl Known {
             hidden: self.fleet.rollouts.keys().cloned().collect(),
             listed: self.listed.clone(),
             broken: self.broken.clone(),
-            claims: Claims::of(&fleet),
+            claims: Arc::new(Claims::of(&fleet)),
             fleet,
         }
     }

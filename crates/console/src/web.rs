@@ -70,7 +70,8 @@ impl Desk {
         shops: impl Iterator<Item = &'a str>,
         channels: impl Iterator<Item = &'a str>,
     ) -> Result<Basis, Failure> {
-        Ok(Basis::of(&self.known(asked)?.fleet, shops, channels))
+        let known = self.known(asked)?;
+        Ok(Basis::of((&known.fleet, &known.claims), shops, channels))
     }
 }
 

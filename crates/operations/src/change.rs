@@ -16,7 +16,7 @@ use client::{Cluster, Conflicts, Mode, shop as identity};
 use futures_util::Stream;
 use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
-use plan::{Action, Change, Edited, Field, Plan, difference, tidy};
+use plan::{Action, Change, Edited, Field, Plan, Samples, Tried, difference, tidy};
 use release::Reason;
 use render::assign;
 use serde_json::{Map, Value, json};
@@ -25,6 +25,8 @@ use std::collections::BTreeMap;
 /// What a plan says that nobody tried.
 pub const NOT_TRIED: &str = "The API server did not try it, since you may not write what the shop is made of: this is what \
      the scheduler would write.";
+/// Shops that are planned together: so many thousands at once would take a hundred megabytes.
+pub const PART: usize = 500;
 /// Shops of one kind of change that are tried. What is equal in all of them but for their names is
 /// refused in all, or in none.
 const SAMPLES: usize = 25;
@@ -100,26 +102,72 @@ fn merge(before: &mut Value, patch: &Value) {
     }
 }
 
-/// What would change if the Shops were patched: each Shop itself, and the objects that are made of
-/// it.
-///
-/// # Errors
-///
-/// If a Shop is gone or at another generation than was shown, or if the API server refuses a Shop
-/// or does not answer. What it refuses of other objects is part of the plan.
-pub async fn plan_edits(
-    cluster: &Cluster,
-    basis: &Basis,
-    edits: &[Edit],
-) -> Result<Plan, OperationError> {
-    let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
-    for then in edits::then(cluster, basis, edits).await? {
-        if !then.fields.is_empty() {
-            of_shops.push(of_shop(&then.name, Action::Change, then.fields));
+/// Makes plans of changes, of many Shops part by part: what the API server said of a kind of change
+/// counts for all parts that follow.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    cluster: &'a Cluster,
+    of_shops: Samples<()>,
+    of_objects: Tried,
+}
+
+impl<'a> Planner<'a> {
+    /// For a change of so many Shops in all.
+    #[must_use]
+    pub fn new(cluster: &'a Cluster, shops: usize) -> Self {
+        Self {
+            cluster,
+            of_shops: Samples::default(),
+            of_objects: Tried::of(shops),
         }
-        changed.insert(then.name, then.shop);
     }
-    Ok(with_shops(plan(cluster, basis, &changed).await?, of_shops))
+
+    /// What would change if the Shops were patched: each Shop itself, and the objects that are made
+    /// of it. What other parts would claim is not looked at: whatever changes hosts, directories or
+    /// databases of several Shops is one part.
+    ///
+    /// # Errors
+    ///
+    /// If a Shop is gone or at another generation than was shown, or if the API server refuses a
+    /// Shop or does not answer. What it refuses of other objects is part of the plan.
+    pub async fn edits(&mut self, basis: &Basis, edits: &[Edit]) -> Result<Plan, OperationError> {
+        let (mut changed, mut of_shops) = (BTreeMap::new(), Vec::new());
+        for then in edits::then(self, basis, edits).await? {
+            if !then.fields.is_empty() {
+                of_shops.push(of_shop(&then.name, Action::Change, then.fields));
+            }
+            changed.insert(then.name, then.shop);
+        }
+        Ok(with_shops(self.objects(basis, &changed).await?, of_shops))
+    }
+
+    async fn objects(
+        &mut self,
+        basis: &Basis,
+        shops: &BTreeMap<String, Shop>,
+    ) -> Result<Plan, OperationError> {
+        let cluster = self.cluster;
+        let then = basis.claims_of(shops);
+        let edited = Edited {
+            fleet: &basis.fleet,
+            claims: &basis.claims,
+            claims_then: then.as_ref().unwrap_or(&basis.claims),
+            shops,
+            tries: SAMPLES,
+            now: Timestamp::now(),
+        };
+        if may_try(cluster, shops).await? {
+            let foreseen = edited.foresee().await;
+            match edited.tried(cluster, foreseen, &mut self.of_objects).await {
+                // It may also be that the program may not do this as the person.
+                Err(error) if error.reason() == Reason::ApiForbidden => {}
+                planned => return Ok(planned?),
+            }
+        }
+        let mut plan = edited.foresee().await.untried();
+        plan.held.push(NOT_TRIED.to_owned());
+        Ok(plan)
+    }
 }
 
 /// What would change if the shop moved to `release`.
@@ -138,7 +186,10 @@ pub async fn plan_release(
     let status = changed.status.get_or_insert_default();
     (status.release, status.previous, status.rejected) =
         (Some(next.release), next.previous, next.rejected);
-    plan(cluster, basis, &[(name.to_owned(), changed)].into()).await
+    let mut planner = Planner::new(cluster, 1);
+    planner
+        .objects(basis, &[(name.to_owned(), changed)].into())
+        .await
 }
 
 /// Patches the Shop, if it is still at the generation that was shown.
@@ -194,7 +245,9 @@ pub async fn plan_new(
         of_shops.push(of_shop(&name, Action::Create, fields));
         changed.insert(name, after);
     }
-    Ok(with_shops(plan(cluster, basis, &changed).await?, of_shops))
+    let mut planner = Planner::new(cluster, changed.len());
+    let plan = planner.objects(basis, &changed).await?;
+    Ok(with_shops(plan, of_shops))
 }
 
 /// What becomes of a Shop itself.
@@ -215,33 +268,6 @@ fn with_shops(mut plan: Plan, of_shops: Vec<(String, Change)>) -> Plan {
         plan.shops.entry(name).or_default().insert(0, change);
     }
     plan
-}
-
-async fn plan(
-    cluster: &Cluster,
-    basis: &Basis,
-    shops: &BTreeMap<String, Shop>,
-) -> Result<Plan, OperationError> {
-    let then = basis.claims_of(shops);
-    let edited = Edited {
-        fleet: &basis.fleet,
-        claims: &basis.claims,
-        claims_then: then.as_ref().unwrap_or(&basis.claims),
-        shops,
-        tries: SAMPLES,
-        now: Timestamp::now(),
-    };
-    if may_try(cluster, shops).await? {
-        let foreseen = edited.foresee().await;
-        match edited.tried(cluster, foreseen).await {
-            // It may also be that the program may not do this as the person.
-            Err(error) if error.reason() == Reason::ApiForbidden => {}
-            planned => return Ok(planned?),
-        }
-    }
-    let mut plan = edited.foresee().await.untried();
-    plan.held.push(NOT_TRIED.to_owned());
-    Ok(plan)
 }
 
 /// Whether the person may let the API server try what shops are made of: to look at it everywhere,

@@ -5,7 +5,10 @@ mod trial;
 
 pub(crate) use trial::{Sample, Trial, Work, rendered};
 
-use super::{Plan, gate, sampling};
+use super::{
+    Plan, gate,
+    sampling::{self, Samples},
+};
 use crate::guard::{Limit, Missing, Registry, Removal, Verdict, prune, removal};
 use api::{Fleet, Identity, Object, ObjectMetaSummary, claims::Claims};
 use client::{ApiError, Cluster, Conflicts};
@@ -88,7 +91,10 @@ pub async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<Plan, Ap
         only: None,
         now: question.now,
     };
-    trial.settle(cluster, unknown, foreseen, &mut plan).await?;
+    let mut samples = Samples::default();
+    trial
+        .settle(cluster, unknown, foreseen, &mut samples, &mut plan)
+        .await?;
     Ok(plan)
 }
 

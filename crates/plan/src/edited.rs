@@ -12,14 +12,18 @@ use super::{
     Action, Change, Plan,
     dry_run::{Sample, Trial, Work, rendered},
     guard::{Verdict, prune, stays},
-    sampling::{self, Expected},
+    sampling::{self, Expected, Omitted, Samples},
+    summary,
 };
 use api::{Fleet, Identity, Object, ObjectMetaSummary, Shop, Step, claims::Claims};
-use client::{ApiError, Cluster, Conflicts, KINDS, Kind};
+use client::{ApiError, Cluster, Conflicts, KINDS, Kind, World};
 use jiff::Timestamp;
 use release::Sha256;
 use render::check;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use tokio::task::yield_now;
 
 /// What a person is about to change.
@@ -45,6 +49,26 @@ pub struct Foreseen {
     shops: BTreeMap<String, Vec<Expected>>,
     looked_at: usize,
     failed: BTreeMap<String, String>,
+}
+
+/// What the API server said so far, of shops that are planned in parts.
+#[derive(Debug, Clone, Default)]
+pub struct Tried {
+    /// How many shops are planned in all.
+    shops: usize,
+    /// What was listed.
+    listed: BTreeSet<Like>,
+    /// What there is of it, of shops that are not planned yet.
+    world: World,
+    samples: Samples<Omitted>,
+}
+
+/// Objects of all shops that are the same but for names and hashes that only their shop has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Like {
+    api_version: Cow<'static, str>,
+    kind: Cow<'static, str>,
+    name: String,
 }
 
 impl Edited<'_> {
@@ -104,20 +128,18 @@ impl Edited<'_> {
     }
 
     /// What the API server says of it: it tries some shops of each kind of change, and all of a
-    /// kind of which one turns out otherwise.
+    /// kind of which one turns out otherwise. What it said `before`, of other shops, counts.
     ///
     /// # Errors
     ///
     /// If it cannot be asked. What it refuses is part of the plan.
-    pub async fn tried(&self, cluster: &Cluster, foreseen: Foreseen) -> Result<Plan, ApiError> {
-        let one = (self.shops.len() == 1)
-            .then(|| self.shops.keys().next().map(String::as_str))
-            .flatten();
-        let changing: BTreeSet<_> = foreseen.objects().collect();
-        // In a namespace that is not there nothing is tried.
-        let wanted = |it: &Identity| it.kind == "Namespace" || changing.contains(it);
-        let mut world = cluster.world_of(foreseen.kinds(), one, &wanted).await?;
-        drop(changing);
+    pub async fn tried(
+        &self,
+        cluster: &Cluster,
+        foreseen: Foreseen,
+        before: &mut Tried,
+    ) -> Result<Plan, ApiError> {
+        before.look_at(cluster, &foreseen).await?;
         let mut plan = Plan {
             looked_at: foreseen.looked_at,
             failed: foreseen.failed,
@@ -126,7 +148,7 @@ impl Edited<'_> {
         let (mut unknown, mut samples): (Vec<Work<'_>>, Vec<Sample<'_>>) = (Vec::new(), Vec::new());
         let mut only: BTreeMap<String, BTreeSet<Identity>> = BTreeMap::new();
         for (name, expected) in foreseen.shops {
-            let live = world.remove(&name).unwrap_or_default();
+            let live = before.world.remove(&name).unwrap_or_default();
             let own = expected.iter().map(|it| it.change.object.clone());
             let own: BTreeSet<_> = own.collect();
             let work = (name.clone(), self.shops.get(&name), live);
@@ -141,7 +163,6 @@ impl Edited<'_> {
             }
             only.insert(name, own);
         }
-        drop(world);
         let trial = Trial {
             fleet: self.fleet,
             claims: self.claims_then,
@@ -151,8 +172,57 @@ impl Edited<'_> {
             only: Some(&only),
             now: self.now,
         };
-        trial.settle(cluster, unknown, samples, &mut plan).await?;
+        trial
+            .settle(cluster, unknown, samples, &mut before.samples, &mut plan)
+            .await?;
         Ok(plan)
+    }
+}
+
+impl Tried {
+    /// Nothing yet, of so many shops in all.
+    #[must_use]
+    pub fn of(shops: usize) -> Self {
+        Self {
+            shops,
+            ..Self::default()
+        }
+    }
+
+    /// Lists what there is of what would change, unless it was listed before. It is listed for all
+    /// shops at once, as a list costs the API server the same for a few of them.
+    async fn look_at(&mut self, cluster: &Cluster, foreseen: &Foreseen) -> Result<(), ApiError> {
+        let like = foreseen.like();
+        if like.is_subset(&self.listed) {
+            return Ok(());
+        }
+        self.listed.extend(like);
+        let one = foreseen.shops.keys().next().map(String::as_str);
+        let one = one.filter(|_| self.shops == 1);
+        let listed = &self.listed;
+        // In a namespace that is not there nothing is tried.
+        let wanted = |shop: &str, it: &Identity| {
+            it.kind == "Namespace" || listed.contains(&Like::of(shop, it))
+        };
+        let kinds = KINDS
+            .iter()
+            .filter(|kind| kind.name == "Namespace" || listed.iter().any(|like| like.is_of(kind)));
+        self.world = cluster.world_of(kinds, one, &wanted).await?;
+        Ok(())
+    }
+}
+
+impl Like {
+    fn of(shop: &str, it: &Identity) -> Self {
+        Self {
+            api_version: it.api_version.clone(),
+            kind: it.kind.clone(),
+            name: summary::general(shop, &it.name),
+        }
+    }
+
+    fn is_of(&self, kind: &Kind) -> bool {
+        (&*self.api_version, &*self.kind) == (kind.api_version, kind.name)
     }
 }
 
@@ -175,20 +245,13 @@ impl Foreseen {
     }
 
     /// What would change.
-    fn objects(&self) -> impl Iterator<Item = &Identity> {
-        let all = self.shops.values().flatten();
-        all.map(|one| &one.change.object)
-    }
-
-    /// The kinds of what would change, and namespaces.
-    fn kinds(&self) -> Vec<&'static Kind> {
-        let objects = self.objects();
-        let kinds: BTreeSet<(&str, &str)> =
-            objects.map(|it| (&*it.api_version, &*it.kind)).collect();
-        let asked = |kind: &&Kind| {
-            kind.name == "Namespace" || kinds.contains(&(kind.api_version, kind.name))
+    fn like(&self) -> BTreeSet<Like> {
+        let of_shop = |(shop, all): (&String, &Vec<Expected>)| {
+            let all = all.iter();
+            all.map(|one| Like::of(shop, &one.change.object))
+                .collect::<Vec<_>>()
         };
-        KINDS.iter().filter(asked).collect()
+        self.shops.iter().flat_map(of_shop).collect()
     }
 }
 
@@ -337,12 +400,17 @@ mod tests {
 
     #[tokio::test]
     async fn of_new_objects_that_are_alike_one_is_tried_and_all_are_planned() {
-        let (fleet, claims) = (fleet(5), Claims::default());
-        let shops = scaled(&fleet);
-        let edited = edited(&fleet, &claims, &shops);
-        let foreseen = edited.foresee().await;
+        let (fleet, claims) = (fleet(7), Claims::default());
+        let mut shops = scaled(&fleet);
+        let rest = shops.split_off("s5");
+        let first = edited(&fleet, &claims, &shops);
+        let foreseen = first.foresee().await;
         let mut exchanges = Vec::new();
-        for kind in foreseen.kinds() {
+        let like = foreseen.like();
+        let kinds = KINDS
+            .iter()
+            .filter(|kind| kind.name == "Namespace" || like.iter().any(|like| like.is_of(kind)));
+        for kind in kinds {
             // As they were rendered and written.
             let of_kind = |name: &String| {
                 let was = rendered(&fleet, &claims, name, fleet.shops.get(name), now()).unwrap();
@@ -376,8 +444,14 @@ mod tests {
             exchanges.push(expect(&format!("PATCH {path} dryRun=All")).stores());
         }
         let script = Script::new(exchanges);
-        let plan = edited.tried(&script.cluster(), foreseen).await.unwrap();
+        let (cluster, mut tried) = (script.cluster(), Tried::of(7));
+        let plan = first.tried(&cluster, foreseen, &mut tried).await.unwrap();
+        // Of the next part, nothing is listed or tried again.
+        let next = edited(&fleet, &claims, &rest);
+        let foreseen = next.foresee().await;
+        let of_rest = next.tried(&cluster, foreseen, &mut tried).await.unwrap();
         script.end();
         assert_eq!((plan.shops.len(), plan.alike), (5, 4), "{plan:?}");
+        assert_eq!((of_rest.shops.len(), of_rest.alike), (2, 2), "{of_rest:?}");
     }
 }

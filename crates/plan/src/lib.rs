@@ -23,11 +23,11 @@ mod text;
 pub mod why;
 
 pub use difference::{Field, difference, tidy};
-pub use edited::{Edited, Foreseen};
+pub use edited::{Edited, Foreseen, Tried};
 pub use gate::gate;
-pub use sampling::{Kinds, common, kind_of_fields, sampled};
+pub use sampling::{Kinds, Samples, kind_of_fields};
 pub use staleness::{Moved, moved};
-pub use summary::{Group, Summary};
+pub use summary::{Group, Groups, Summary};
 pub use text::{counted, summed, unified};
 
 use api::{Identity, ObjectMetaSummary};

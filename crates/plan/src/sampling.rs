@@ -115,32 +115,42 @@ pub fn kind_of_fields(shop: &str, fields: &[Field]) -> Sha256 {
     Sha256::digest(text.as_bytes())
 }
 
-/// The first of each kind, and all others.
-#[must_use]
-pub fn sampled<T>(all: Vec<(Sha256, T)>, tries: usize) -> (Kinds<T>, Kinds<T>) {
-    let mut seen: BTreeMap<Sha256, usize> = BTreeMap::new();
-    all.into_iter().partition(|(kind, _)| {
-        let count = seen.entry(*kind).or_default();
-        *count += 1;
-        *count <= tries
-    })
-}
-
 /// Something, by the kind of change that it is.
 pub type Kinds<T> = Vec<(Sha256, T)>;
 
-/// What all samples of each kind have in common; nothing of a kind in which they differ, or of
-/// which one has nothing.
-pub fn common<T: PartialEq>(samples: Kinds<Option<T>>) -> BTreeMap<Sha256, Option<T>> {
-    let mut common: BTreeMap<Sha256, Option<T>> = BTreeMap::new();
-    for (kind, sample) in samples {
-        match common.entry(kind) {
-            Entry::Vacant(first) => drop(first.insert(sample)),
-            Entry::Occupied(mut seen) if *seen.get() != sample => drop(seen.insert(None)),
+/// What came of the samples of each kind. Shops that are planned in parts share it: what was tried
+/// for one part is not tried again for the next.
+#[derive(Debug, Clone, Default)]
+pub struct Samples<T> {
+    chosen: BTreeMap<Sha256, usize>,
+    common: BTreeMap<Sha256, Option<T>>,
+}
+
+impl<T: PartialEq> Samples<T> {
+    /// Those of each kind that are to be tried, until there were `tries` of it, and all others.
+    pub fn choose<U>(&mut self, all: Kinds<U>, tries: usize) -> (Kinds<U>, Kinds<U>) {
+        all.into_iter().partition(|(kind, _)| {
+            let count = self.chosen.entry(*kind).or_default();
+            *count += 1;
+            *count <= tries
+        })
+    }
+
+    /// Takes in what came of a sample; nothing if it turned out otherwise.
+    pub fn learn(&mut self, kind: Sha256, came_of_it: Option<T>) {
+        match self.common.entry(kind) {
+            Entry::Vacant(first) => drop(first.insert(came_of_it)),
+            Entry::Occupied(mut seen) if *seen.get() != came_of_it => drop(seen.insert(None)),
             Entry::Occupied(_) => {}
         }
     }
-    common
+
+    /// What all samples of a kind have in common; nothing if they differ, if one of them turned
+    /// out otherwise, or if there was none.
+    #[must_use]
+    pub fn common(&self, kind: Sha256) -> Option<&T> {
+        self.common.get(&kind)?.as_ref()
+    }
 }
 
 /// Fields that were foreseen and do not change, by their object: the API server fills in what was
@@ -318,15 +328,38 @@ mod tests {
 
     #[test]
     fn samples_that_differ_say_nothing_of_the_others() {
-        let (one, two) = (Sha256::digest(b"1"), Sha256::digest(b"2"));
-        let samples = vec![
+        let (one, two, three) = (
+            Sha256::digest(b"1"),
+            Sha256::digest(b"2"),
+            Sha256::digest(b"3"),
+        );
+        let mut samples = Samples::default();
+        for (kind, came_of_it) in [
             (one, Some(1)),
             (two, Some(1)),
             (two, Some(2)),
             (one, Some(1)),
-        ];
-        assert_eq!(common(samples), [(one, Some(1)), (two, None)].into());
-        let refused = vec![(one, Some(1)), (one, None::<u8>)];
-        assert_eq!(common(refused), [(one, None)].into());
+        ] {
+            samples.learn(kind, came_of_it);
+        }
+        let common =
+            |samples: &Samples<u8>| [one, two, three].map(|it| samples.common(it).copied());
+        assert_eq!(common(&samples), [Some(1), None, None]);
+        samples.learn(one, None);
+        assert_eq!(common(&samples), [None, None, None]);
+    }
+
+    #[test]
+    fn what_one_part_tried_the_next_does_not() {
+        let (one, two) = (Sha256::digest(b"1"), Sha256::digest(b"2"));
+        let mut samples = Samples::<()>::default();
+        let mut tried = |all: &[Sha256]| {
+            let all = all.iter().map(|kind| (*kind, ())).collect();
+            let (tried, rest) = samples.choose(all, 2);
+            (tried.len(), rest.len())
+        };
+        assert_eq!(tried(&[one, one, one]), (2, 1));
+        assert_eq!(tried(&[one, two, one]), (1, 2));
+        assert_eq!(tried(&[two, two]), (1, 1));
     }
 }

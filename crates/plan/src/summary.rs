@@ -27,12 +27,15 @@ pub struct Group {
     pub lines: Vec<String>,
 }
 
-impl Summary {
-    /// Sums a plan.
-    #[must_use]
-    pub fn new(plan: &Plan) -> Self {
-        let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-        let mut objects = BTreeMap::new();
+/// Shops by what changes in each of them: plans of parts of a fleet are summed up one by one.
+#[derive(Debug, Clone, Default)]
+pub struct Groups {
+    shops: BTreeMap<Vec<String>, Vec<String>>,
+}
+
+impl Groups {
+    /// Takes in a plan of shops that none before was of.
+    pub fn add(&mut self, plan: &Plan) {
         for (shop, changes) in &plan.shops {
             let mut lines: Vec<_> = changes
                 .iter()
@@ -40,14 +43,20 @@ impl Summary {
                 .collect();
             lines.sort();
             lines.dedup();
-            groups.entry(lines).or_default().push(shop.clone());
-            for change in changes {
-                *objects.entry(change.action).or_default() += 1;
-            }
+            self.shops.entry(lines).or_default().push(shop.clone());
         }
-        let mut groups: Vec<_> = groups
+    }
+
+    /// All groups, the largest first.
+    #[must_use]
+    pub fn largest_first(self) -> Vec<Group> {
+        let mut groups: Vec<_> = self
+            .shops
             .into_iter()
-            .map(|(lines, shops)| Group { shops, lines })
+            .map(|(lines, mut shops)| {
+                shops.sort();
+                Group { shops, lines }
+            })
             .collect();
         groups.sort_by(|a, b| {
             b.shops
@@ -55,8 +64,21 @@ impl Summary {
                 .cmp(&a.shops.len())
                 .then_with(|| a.shops.cmp(&b.shops))
         });
+        groups
+    }
+}
+
+impl Summary {
+    /// Sums a plan.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let (mut groups, mut objects) = (Groups::default(), BTreeMap::new());
+        groups.add(plan);
+        for change in plan.shops.values().flatten() {
+            *objects.entry(change.action).or_default() += 1;
+        }
         Self {
-            groups,
+            groups: groups.largest_first(),
             unchanged: plan
                 .looked_at
                 .saturating_sub(plan.shops.len() + plan.failed.len()),

@@ -17,11 +17,11 @@ const PAGE: u32 = 500;
 /// Kinds that are listed at the same time: the API server makes each list on one core.
 const AT_ONCE: usize = 4;
 
-/// Whether an object is wanted: of thousands of shops, what is not is never kept.
-type Wanted<'a> = &'a (dyn Fn(&Identity) -> bool + Sync);
+/// Whether an object of a shop is wanted: of thousands of shops, what is not is never kept.
+type Wanted<'a> = &'a (dyn Fn(&str, &Identity) -> bool + Sync);
 
 /// What there is, shop by shop.
-pub(crate) type World = BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>;
+pub type World = BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>;
 
 /// An object of a list of metadata.
 #[derive(Debug, Clone, Deserialize)]
@@ -93,7 +93,7 @@ impl Cluster {
         kind: &Kind,
         shop: Option<&str>,
     ) -> Result<Vec<(String, Identity, ObjectMetaSummary)>, ApiError> {
-        self.live_of(kind, shop, &|_| true).await
+        self.live_of(kind, shop, &|_, _| true).await
     }
 
     /// The same of those that are wanted.
@@ -116,7 +116,7 @@ impl Cluster {
         let page = |params| self.page(&api, params);
         let keep = |item: Listed| {
             let found = Found::new(kind, item.metadata.into())?.of_shop();
-            found.filter(|(_, identity, _)| wanted(identity))
+            found.filter(|(shop, identity, _)| wanted(shop, identity))
         };
         match self
             .pages(&format!("list {}", kind.name), params, page, keep)
@@ -144,7 +144,7 @@ impl Cluster {
     ///
     /// If the API server does not do it.
     pub async fn world(&self, shop: Option<&str>) -> Result<World, ApiError> {
-        self.world_of(KINDS, shop, &|_| true).await
+        self.world_of(KINDS, shop, &|_, _| true).await
     }
 
     /// The same of these kinds, and of them those objects that are wanted.

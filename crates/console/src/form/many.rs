@@ -6,6 +6,7 @@ use super::{
 };
 use crate::text;
 use api::{ShopSpec, ShopState};
+use std::collections::BTreeMap;
 
 /// The form: nothing changes until a person writes something.
 pub(crate) fn fields() -> Vec<Field> {
@@ -33,50 +34,87 @@ pub(crate) fn sent(sent: &Fields, problems: &Problems) -> Vec<Field> {
     fields
 }
 
-/// The spec that the form makes of `spec`.
-///
-/// # Errors
-///
-/// If the text of a field cannot be read.
-pub(crate) fn spec(spec: &ShopSpec, sent: &Fields) -> Result<ShopSpec, Problems> {
-    let (mut spec, mut problems) = (spec.clone(), Problems::default());
-    match sent.get("state") {
-        "" => {}
-        "Active" => spec.state = ShopState::Active,
-        "Maintenance" => spec.state = ShopState::Maintenance,
-        "Suspended" => spec.state = ShopState::Suspended,
-        "Archived" => spec.state = ShopState::Archived,
-        _ => problems.some::<(), _>("state", Err(text::CHOOSE_STATE)),
+/// What the form changes in each shop.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    state: Option<ShopState>,
+    min: Option<u32>,
+    max: Option<u32>,
+    modules: Vec<(String, Module)>,
+    values: BTreeMap<String, String>,
+    unset: Vec<String>,
+}
+
+/// What becomes of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Module {
+    On,
+    Off,
+    /// As the release has it.
+    Default,
+}
+
+impl Changes {
+    /// Reads the form.
+    ///
+    /// # Errors
+    ///
+    /// If the text of a field cannot be read.
+    pub(crate) fn read(sent: &Fields) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let state = match sent.get("state") {
+            "" => Ok(None),
+            "Active" => Ok(Some(ShopState::Active)),
+            "Maintenance" => Ok(Some(ShopState::Maintenance)),
+            "Suspended" => Ok(Some(ShopState::Suspended)),
+            "Archived" => Ok(Some(ShopState::Archived)),
+            _ => Err(text::CHOOSE_STATE),
+        };
+        let pods = |name| match sent.get(name).trim() {
+            "" => Ok(None),
+            some => number(some).map(Some),
+        };
+        let lists = [
+            ("enable", Module::On),
+            ("disable", Module::Off),
+            ("forget", Module::Default),
+        ];
+        let modules = lists.into_iter().flat_map(|(name, then)| {
+            lines(sent.get(name)).map(move |module| (module.to_owned(), then))
+        });
+        let changes = Self {
+            state: problems.some("state", state),
+            min: problems.some("min", pods("min")),
+            max: problems.some("max", pods("max")),
+            modules: modules.collect(),
+            values: problems.some("values", pairs(sent.get("values"))),
+            unset: lines(sent.get("unset")).map(str::to_owned).collect(),
+        };
+        problems.or(changes)
     }
-    for (name, pods) in [("min", &mut spec.scale.min), ("max", &mut spec.scale.max)] {
-        if !sent.get(name).trim().is_empty() {
-            *pods = problems.some(name, number(sent.get(name)));
-        }
-    }
-    let (enable, disable) = (&mut spec.modules.enable, &mut spec.modules.disable);
-    let lists = [
-        ("enable", true, false),
-        ("disable", false, true),
-        ("forget", false, false),
-    ];
-    for (name, on, off) in lists {
-        for module in lines(sent.get(name)) {
+
+    /// The spec that the form makes of `spec`.
+    pub(crate) fn of(&self, spec: &ShopSpec) -> ShopSpec {
+        let mut spec = spec.clone();
+        spec.state = self.state.unwrap_or(spec.state);
+        spec.scale.min = self.min.unwrap_or(spec.scale.min);
+        spec.scale.max = self.max.unwrap_or(spec.scale.max);
+        let (enable, disable) = (&mut spec.modules.enable, &mut spec.modules.disable);
+        for (module, then) in &self.modules {
             enable.retain(|known| known != module);
             disable.retain(|known| known != module);
-            if on {
-                enable.push(module.to_owned());
-            }
-            if off {
-                disable.push(module.to_owned());
+            match then {
+                Module::On => enable.push(module.clone()),
+                Module::Off => disable.push(module.clone()),
+                Module::Default => {}
             }
         }
+        spec.config.values.extend(self.values.clone());
+        for path in &self.unset {
+            spec.config.values.remove(path);
+        }
+        spec
     }
-    let values = problems.some("values", pairs(sent.get("values")));
-    spec.config.values.extend(values);
-    for path in lines(sent.get("unset")) {
-        spec.config.values.remove(path);
-    }
-    problems.or(spec)
 }
 
 #[cfg(test)]
@@ -100,7 +138,8 @@ mod tests {
 
     #[test]
     fn what_nobody_wrote_stays() {
-        assert_eq!(spec(&before(), &told(&[])), Ok(before()));
+        let changes = Changes::read(&told(&[])).unwrap();
+        assert_eq!(changes.of(&before()), before());
     }
 
     #[test]
@@ -114,7 +153,7 @@ mod tests {
             ("max", "9"),
             ("state", "Maintenance"),
         ]);
-        let after = spec(&before(), &told).unwrap();
+        let after = Changes::read(&told).unwrap().of(&before());
         assert_eq!(after.modules.enable, ["Acme_B", "Acme_D"]);
         assert_eq!(after.modules.disable, ["Acme_A"]);
         assert_eq!(
@@ -127,7 +166,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        let problems = spec(&before(), &told(&[("min", "two"), ("values", "x")])).unwrap_err();
+        let told = told(&[("min", "two"), ("values", "x")]);
+        let problems = Changes::read(&told).unwrap_err();
         assert!(problems.of("min").is_some() && problems.of("values").is_some());
     }
 }

@@ -1,7 +1,8 @@
 //! The kinds that are followed: how one of each is taken in, and what a change of it is called.
 
 use super::{Key, Known};
-use api::{Release, Rollout, Shop, ShopClass, claims::Claims};
+use api::{Release, Rollout, Shop, ShopClass};
+use std::sync::Arc;
 
 /// A kind that is kept.
 pub(crate) trait Kept: Sized {
@@ -59,6 +60,8 @@ macro_rules! kept {
 /// Nobody else is told, but what shops claim is known anew.
 fn claims(known: &mut Known, name: &str, _: Option<&Shop>) -> Option<Key> {
     let Known { fleet, claims, .. } = known;
+    // A plan that is being made goes on with what was claimed when it began.
+    let claims = Arc::make_mut(claims);
     match fleet.shops.get(name) {
         Some(shop) => claims.see(name, shop, fleet.classes.get(&shop.spec.class)),
         None => claims.forget(name),
@@ -69,7 +72,7 @@ fn claims(known: &mut Known, name: &str, _: Option<&Shop>) -> Option<Key> {
 /// The same of all shops of a class.
 fn claims_of_class(known: &mut Known, name: &str, _: Option<&ShopClass>) -> Option<Key> {
     let Known { fleet, claims, .. } = known;
-    let class = fleet.classes.get(name);
+    let (class, claims) = (fleet.classes.get(name), Arc::make_mut(claims));
     for (shop, it) in fleet.shops.iter().filter(|(_, it)| it.spec.class == name) {
         claims.see(shop, it, class);
     }
@@ -95,7 +98,7 @@ kept!(
     "shops",
     shops,
     |name: &str| Key::Shop(name.into()),
-    |known: &mut Known| known.claims = Claims::default(),
+    |known: &mut Known| known.claims = Arc::default(),
     claims
 );
 kept!(

@@ -16,7 +16,7 @@ use axum::{
 };
 use operations::{
     Done, OperationError,
-    change::{self, Basis, Edit},
+    change::{self, Basis, Edit, Planner},
 };
 use serde_json::Value;
 use std::{iter, sync::Arc};
@@ -148,7 +148,8 @@ impl Step<'_> {
         let fields = self.part.sent(spec, self.sent, &Problems::default());
         let (cluster, generation) = (&self.asked.person.cluster, self.generation);
         let basis = basis.complete(&self.desk.own).await?;
-        match change::plan_edits(cluster, &basis, &[self.edit(patch)]).await {
+        let mut planner = Planner::new(cluster, 1);
+        match planner.edits(&basis, &[self.edit(patch)]).await {
             Ok(plan) => {
                 let page = Plan {
                     frame: self.frame().await,

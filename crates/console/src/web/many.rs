@@ -8,9 +8,12 @@ use super::{
     work::{self, Work},
 };
 use crate::{
-    form::{Field, Kind, Problems, Sent, many},
+    form::{
+        Field, Kind, Problems,
+        many::{self, Changes},
+    },
     page::{Asked, Failure, Frame},
-    planned::{problems, source},
+    planned::Whole,
     rights::Right,
     shops::Question,
     text,
@@ -24,9 +27,9 @@ use chosen::Chosen;
 use futures_util::StreamExt as _;
 use operations::{
     OperationError,
-    change::{self, Basis, Edit},
+    change::{self, Basis, Edit, PART, Planner},
 };
-use plan::{Group, Plan, Summary};
+use plan::Group;
 use serde_json::Value;
 use std::{iter, sync::Arc};
 use tokio::task::yield_now;
@@ -77,61 +80,76 @@ pub(super) async fn send(
     Posted(sent): Posted,
 ) -> Answer {
     let question = placed(Question::read(sent.get("search")), &asked).await?;
-    let (chosen, basis) = {
-        let known = desk.known(&asked)?;
-        let chosen = Chosen::sent(&sent, &question, &known)?;
-        let names = chosen.shops.iter().map(|(name, _)| name.as_str());
-        let basis = Basis::of(&known.fleet, names, iter::empty());
-        (chosen, basis)
-    };
-    let edits = match edits(&chosen.shops, &basis, &sent).await? {
-        Ok(edits) => edits,
+    let chosen = Chosen::sent(&sent, &question, &*desk.known(&asked)?)?;
+    let changes = match Changes::read(&sent) {
+        Ok(changes) => changes,
         Err(problems) => {
             let fields = many::sent(&sent, &problems);
             return Ok(again(&desk, &asked, chosen, fields, None).await);
         }
     };
-    if sent.get("step") == "edit" {
-        let fields = many::sent(&sent, &Problems::default());
-        return Ok(again(&desk, &asked, chosen, fields, None).await);
-    }
-    if sent.get("step") == "apply" {
-        return apply(&desk, &asked, edits, sent.get("why")).await;
-    }
     let fields = many::sent(&sent, &Problems::default());
-    let basis = basis.complete(&desk.own).await?;
-    match change::plan_edits(&asked.person.cluster, &basis, &edits).await {
-        Ok(plan) => {
-            let page = planned(
-                asked.frame(&desk.registry, &desk.guard).await,
-                chosen,
-                fields,
-                &plan,
-            );
-            Ok(asked.answer(&page))
+    match sent.get("step") {
+        "edit" => Ok(again(&desk, &asked, chosen, fields, None).await),
+        "apply" => {
+            let mut edits = Vec::new();
+            for part in chosen.shops.chunks(PART) {
+                edits.extend(part_of(&desk, &asked, part, &changes).await?.1);
+            }
+            apply(&desk, &asked, edits, sent.get("why")).await
         }
-        Err(OperationError::Api(error)) if !error.is_transient() => {
-            let problem = Some(error.to_string());
-            Ok(again(&desk, &asked, chosen, fields, problem).await)
-        }
-        Err(error) => Err(error.into()),
+        _ => match plan(&desk, &asked, &chosen, &changes).await {
+            Ok(whole) => {
+                let page = Planned {
+                    frame: asked.frame(&desk.registry, &desk.guard).await,
+                    chosen,
+                    fields,
+                    groups: whole.groups.largest_first(),
+                    problems: whole.problems,
+                    source: whole.source,
+                };
+                Ok(asked.answer(&page))
+            }
+            Err(Failure::Operation(OperationError::Api(error))) if !error.is_transient() => {
+                let problem = Some(error.to_string());
+                Ok(again(&desk, &asked, chosen, fields, problem).await)
+            }
+            Err(failure) => Err(failure),
+        },
     }
 }
 
-/// The change of each shop that changes at all.
-async fn edits(
-    chosen: &[(String, i64)],
-    basis: &Basis,
-    sent: &Sent,
-) -> Result<Result<Vec<Edit>, Problems>, Failure> {
+async fn plan(
+    desk: &Desk,
+    asked: &Asked,
+    chosen: &Chosen,
+    changes: &Changes,
+) -> Result<Whole, Failure> {
+    let mut planner = Planner::new(&asked.person.cluster, chosen.len());
+    let mut whole = Whole::default();
+    for part in chosen.shops.chunks(PART) {
+        let (basis, edits) = part_of(desk, asked, part, changes).await?;
+        let basis = basis.complete(&desk.own).await?;
+        let plan = planner.edits(&basis, &edits).await?;
+        whole.add(&plan);
+    }
+    Ok(whole)
+}
+
+/// What is known of some of the shops, and the change of each that changes at all.
+async fn part_of(
+    desk: &Desk,
+    asked: &Asked,
+    part: &[(String, i64)],
+    changes: &Changes,
+) -> Result<(Basis, Vec<Edit>), Failure> {
+    let names = part.iter().map(|(name, _)| name.as_str());
+    let basis = desk.basis(asked, names, iter::empty())?;
     let mut edits = Vec::new();
-    for (name, generation) in chosen {
+    for (name, generation) in part {
         let gone = |_| Failure::Missing(text::ONE_IS_GONE.to_owned());
         let before = &basis.shop(name).map_err(gone)?.spec;
-        let after = match many::spec(before, sent) {
-            Ok(after) => after,
-            Err(problems) => return Ok(Err(problems)),
-        };
+        let after = changes.of(before);
         if *before != after {
             edits.push(Edit {
                 shop: name.clone(),
@@ -142,7 +160,7 @@ async fn edits(
         // Thousands of shops take a while: others' pages go on in between.
         yield_now().await;
     }
-    Ok(Ok(edits))
+    Ok((basis, edits))
 }
 
 async fn apply(desk: &Desk, asked: &Asked, edits: Vec<Edit>, why: &str) -> Answer {
@@ -166,17 +184,6 @@ async fn apply(desk: &Desk, asked: &Asked, edits: Vec<Edit>, why: &str) -> Answe
         said: text::changed_of,
     };
     work::answer(desk, asked, work).await
-}
-
-fn planned(frame: Frame, chosen: Chosen, fields: Vec<Field>, plan: &Plan) -> Planned {
-    Planned {
-        frame,
-        chosen,
-        fields,
-        groups: Summary::new(plan).groups,
-        problems: problems(plan),
-        source: source(plan),
-    }
 }
 
 async fn again(

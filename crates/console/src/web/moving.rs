@@ -71,7 +71,12 @@ pub(super) async fn plan(
         let download = rollout::download(shop, &wanted, &known.fleet);
         let halt = known.halt.as_ref().map(operations::halt::Halt::line);
         (
-            Basis::of(&known.fleet, iter::once(&*name), iter::empty()).and(&wanted),
+            Basis::of(
+                (&known.fleet, &known.claims),
+                iter::once(&*name),
+                iter::empty(),
+            )
+            .and(&wanted),
             wanted,
             download.map(|it| it.to_string()),
             closed,

@@ -5,7 +5,10 @@ use api::{Fleet, Release, ResolvedRelease, Shop, claims::Claims};
 use client::{ApiError, Cluster};
 use kube::api::{Api, ListParams};
 use render::assign;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Releases that are asked for one by one; of more, all are listed.
 const ONE_BY_ONE: usize = 64;
@@ -16,17 +19,17 @@ const PAGE: u32 = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Basis {
     pub(super) fleet: Fleet,
-    pub(super) claims: Claims,
+    pub(super) claims: Arc<Claims>,
     /// Releases that Shops are rendered with.
     rendered: BTreeSet<String>,
 }
 
 impl Basis {
-    /// The part of a fleet that is about these Shops; `channels` are those of others that would be
-    /// stored.
+    /// The part of a fleet that is about these Shops; `claims` are those of the whole fleet, and
+    /// `channels` those of others that would be stored.
     #[must_use]
     pub fn of<'a>(
-        all: &Fleet,
+        (all, claims): (&Fleet, &Arc<Claims>),
         shops: impl Iterator<Item = &'a str>,
         channels: impl Iterator<Item = &'a str>,
     ) -> Self {
@@ -57,12 +60,14 @@ impl Basis {
         let first = |channel: &String| assign::initial_release(channel, all);
         let first = begin.iter().filter_map(first);
         rendered.extend(first.map(|release| release.name.clone()));
-        let mut releases = all.releases.clone();
-        releases.retain(|channel, releases| {
-            // A shop that was moved to another channel may still run a release of the one before.
-            let runs = |release: &ResolvedRelease| rendered.contains(&release.name);
+        // A shop that was moved to another channel may still run a release of the one before.
+        let runs = |release: &ResolvedRelease| rendered.contains(&release.name);
+        let releases = all.releases.iter().filter(|(channel, releases)| {
             channels.contains(channel.as_str()) || releases.values().any(runs)
         });
+        let releases: BTreeMap<_, _> = releases
+            .map(|(channel, releases)| (channel.clone(), releases.clone()))
+            .collect();
         let names: BTreeSet<_> = releases
             .values()
             .flat_map(BTreeMap::values)
@@ -74,7 +79,7 @@ impl Basis {
             .map(|(name, it)| (name.clone(), it.clone()))
             .collect();
         Self {
-            claims: Claims::of(all),
+            claims: Arc::clone(claims),
             rendered,
             fleet: Fleet {
                 classes: all.classes.clone(),
@@ -151,7 +156,7 @@ impl Basis {
         if then.iter().all(same) {
             return None;
         }
-        let mut claims = self.claims.clone();
+        let mut claims = Claims::clone(&self.claims);
         for (name, shop) in then {
             claims.see(name, shop, self.fleet.classes.get(&shop.spec.class));
         }

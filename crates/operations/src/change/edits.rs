@@ -1,12 +1,12 @@
 //! The Shops as they would be once they are patched: the API server tries some of each kind of patch,
 //! and all of a kind of which one turns out otherwise. The definitions are checked for all others.
 
-use super::{Basis, Edit, SAMPLES, edit, merge, moved, stored};
+use super::{Basis, Edit, Planner, SAMPLES, edit, merge, moved, stored};
 use crate::{OperationError, create::RULES, parallel::at_once};
 use api::Shop;
 use client::{Cluster, Mode};
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
-use plan::{Field, Kinds, common, difference, kind_of_fields, sampled};
+use plan::{Field, Kinds, difference, kind_of_fields};
 use serde_json::Value;
 use tokio::task::yield_now;
 
@@ -24,10 +24,11 @@ pub(super) struct Then {
 /// If a Shop is gone or at another generation than was shown, or if the API server refuses one or
 /// does not answer.
 pub(super) async fn then(
-    cluster: &Cluster,
+    planner: &mut Planner<'_>,
     basis: &Basis,
     edits: &[Edit],
 ) -> Result<Vec<Then>, OperationError> {
+    let cluster = planner.cluster;
     // Of whoever may change single Shops, one says nothing about another.
     let alike = edits.len() > SAMPLES && may_all(cluster).await?;
     let (mut foreseen, mut unknown) = (Kinds::new(), Vec::new());
@@ -43,15 +44,15 @@ pub(super) async fn then(
         // Thousands of shops take seconds: others go on in between.
         yield_now().await;
     }
-    let (samples, rest) = sampled(foreseen, SAMPLES);
+    let (samples, rest) = planner.of_shops.choose(foreseen, SAMPLES);
     let of_samples: Vec<_> = samples.iter().map(|(_, (one, _))| *one).collect();
     let mut all = tried(cluster, basis, &of_samples).await?;
-    let confirmed = samples.into_iter().zip(&all);
-    let confirmed = confirmed
-        .map(|((kind, (_, then)), tried)| (kind, (then.fields == tried.fields).then_some(())));
-    let confirmed = common(confirmed.collect());
+    for ((kind, (_, then)), tried) in samples.into_iter().zip(&all) {
+        let confirmed = (then.fields == tried.fields).then_some(());
+        planner.of_shops.learn(kind, confirmed);
+    }
     for (kind, (one, then)) in rest {
-        if confirmed.get(&kind) == Some(&Some(())) {
+        if planner.of_shops.common(kind).is_some() {
             all.push(then);
         } else {
             unknown.push(one);

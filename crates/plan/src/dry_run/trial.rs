@@ -1,6 +1,10 @@
 //! Shops are tried on the API server.
 
-use crate::{Action, Change, Field, Plan, difference, gate, sampling, tidy};
+use crate::{
+    Action, Change, Field, Plan, difference, gate,
+    sampling::{self, Omitted, Samples},
+    tidy,
+};
 use api::{Deletion, Fleet, Identity, Object, ObjectMetaSummary, Shop, Step, claims::Claims};
 use client::{ApiError, Cluster, Conflicts};
 use futures_util::{StreamExt as _, stream, try_join};
@@ -63,29 +67,28 @@ fn changing(tried: BTreeMap<String, Vec<Change>>) -> impl Iterator<Item = (Strin
 }
 
 impl Trial<'_> {
-    /// Adds to the plan what becomes of these shops: some of each kind that is foreseen are tried;
-    /// all of a kind of which one turns out otherwise; and all of which nothing is foreseen.
+    /// Adds to the plan what becomes of these shops: some of each kind that is foreseen are tried,
+    /// beside those that were tried `before`; all of a kind of which one turns out otherwise; and
+    /// all of which nothing is foreseen.
     pub(crate) async fn settle(
         &self,
         cluster: &Cluster,
         mut unknown: Vec<Work<'_>>,
         foreseen: Vec<Sample<'_>>,
+        before: &mut Samples<Omitted>,
         plan: &mut Plan,
     ) -> Result<(), ApiError> {
-        let (samples, rest) = sampling::sampled(foreseen, self.tries);
+        let (samples, rest) = before.choose(foreseen, self.tries);
         let work = samples.iter().map(|(_, (work, _))| work.clone()).collect();
         let tried = self.all(cluster, work, plan).await?;
-        let came_of_it = |(kind, ((name, ..), changes)): &Sample<'_>| {
+        for (kind, ((name, ..), changes)) in &samples {
             let tried = tried.get(name);
-            (
-                *kind,
-                tried.and_then(|tried| sampling::omitted(name, changes, tried)),
-            )
-        };
-        let common = sampling::common(samples.iter().map(came_of_it).collect());
+            let omitted = tried.and_then(|tried| sampling::omitted(name, changes, tried));
+            before.learn(*kind, omitted);
+        }
         plan.shops.extend(changing(tried));
         for (kind, ((name, shop, live), mut changes)) in rest {
-            if let Some(Some(omitted)) = common.get(&kind) {
+            if let Some(omitted) = before.common(kind) {
                 sampling::without(&name, &mut changes, omitted);
                 plan.alike += 1;
                 plan.shops.insert(name, changes);
