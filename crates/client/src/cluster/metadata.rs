@@ -12,8 +12,9 @@ use kube::{
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
+/// Objects in one page of a list: each takes some kilobytes while it is read, and a few hundred bytes
+/// of it are kept.
+const PAGE: u32 = 200;
 /// Kinds that are listed at the same time: the API server makes each list on one core.
 const AT_ONCE: usize = 4;
 

@@ -23,7 +23,7 @@ async fn found(script: &Script) -> Vec<String> {
         .collect()
 }
 
-const LIST: &str = "GET /api/v1/namespaces limit=500";
+const LIST: &str = "GET /api/v1/namespaces limit=200";
 
 #[tokio::test]
 async fn a_list_is_read_page_by_page() {

@@ -23,7 +23,7 @@ use super::{
     problem::Problem,
 };
 use crate::certificate::{
-    CertificateRecord, Checked, LABEL, SHARDS, check, host_of, key_of, shard_name, shard_of,
+    CertificateRecord, Checked, LABEL, check, host_of, key_of, shard_name, shard_of,
 };
 use api::{
     Object,
@@ -91,32 +91,44 @@ impl Store {
     ///
     /// Where the API server does not do it.
     pub(super) async fn load(&self, now: Timestamp) -> Result<Loaded, ApiError> {
-        let mut loaded = Loaded::default();
-        self.each(|secret: Secret| {
-            for (key, value) in secret.data.unwrap_or_default() {
+        let certificates = self.shards(|secret: Secret| {
+            let data = secret.data.unwrap_or_default().into_iter();
+            let checked = data.filter_map(|(key, value)| {
                 let host = host_of(&key);
                 match check(&value.0, &host, now) {
                     // The key of each host is not held for ever.
                     Ok(checked) => {
                         let pem = String::new();
-                        loaded.certificates.insert(host, Checked { pem, ..checked });
+                        Some((host, Checked { pem, ..checked }))
                     }
-                    Err(problem) => warn!(host, %problem, "certificate is not used"),
+                    Err(problem) => {
+                        warn!(host, %problem, "certificate is not used");
+                        None
+                    }
                 }
-            }
-        })
-        .await?;
-        self.each(|map: ConfigMap| {
-            for (key, value) in map.data.unwrap_or_default() {
+            });
+            checked.collect::<Vec<_>>()
+        });
+        let certificates = certificates.await?;
+        let records = self.shards(|map: ConfigMap| {
+            let data = map.data.unwrap_or_default().into_iter();
+            let read = data.filter_map(|(key, value)| {
+                let host = host_of(&key);
                 match serde_json::from_str(&value) {
-                    Ok(record) => {
-                        loaded.records.insert(host_of(&key), record);
+                    Ok(record) => Some((host, record)),
+                    Err(error) => {
+                        warn!(host, %error, "record is not readable");
+                        None
                     }
-                    Err(error) => warn!(host = host_of(&key), %error, "record is not readable"),
                 }
-            }
-        })
-        .await?;
+            });
+            read.collect::<Vec<_>>()
+        });
+        let mut loaded = Loaded {
+            records: records.await?.into_iter().flatten().collect(),
+            certificates: certificates.into_iter().flatten().collect(),
+            orders: BTreeMap::new(),
+        };
         for (key, value) in self.secret(PRIVATE, ORDERS).await? {
             if let Ok(order) = serde_json::from_slice(&value.0) {
                 loaded.orders.insert(host_of(&key), order);
@@ -125,8 +137,8 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Shows each shard of a kind, page by page.
-    async fn each<K>(&self, mut show: impl FnMut(K)) -> Result<(), ApiError>
+    /// What `read` makes of each shard of a kind.
+    async fn shards<K, T>(&self, read: impl Fn(K) -> T) -> Result<Vec<T>, ApiError>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
             + Clone
@@ -134,22 +146,13 @@ impl Store {
             + DeserializeOwned,
     {
         let api: Api<K> = Api::namespaced(self.0.client(), NAMESPACE);
-        let mut params = ListParams::default()
+        let api = &api;
+        let params = ListParams::default()
             .labels(&format!("{}={}", LABEL.0, LABEL.1))
             .limit(PAGE);
-        // More pages than there are shards come from no server.
-        for _ in 0..=SHARDS {
-            let page = self
-                .0
-                .call("list certificates", || api.list(&params))
-                .await?;
-            page.items.into_iter().for_each(&mut show);
-            params.continue_token = page.metadata.continue_.filter(|it| !it.is_empty());
-            if params.continue_token.is_none() {
-                break;
-            }
-        }
-        Ok(())
+        let page = |params| async move { api.list(&params).await };
+        let keep = |shard| Some(read(shard));
+        self.0.pages("list certificates", params, page, keep).await
     }
 
     async fn secret(
