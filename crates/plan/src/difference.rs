@@ -21,7 +21,9 @@ pub struct Field {
 #[must_use]
 pub fn difference(before: &Value, after: &Value) -> Vec<Field> {
     let mut fields = Vec::new();
-    walk("", Some(before), Some(after), &mut fields);
+    if before != after {
+        walk("", Some(before), Some(after), &mut fields);
+    }
     fields
 }
 
@@ -72,23 +74,22 @@ pub fn tidy(mut object: Value) -> Value {
     object
 }
 
+/// Looks into two values that differ. What is equal is most of an object, and is told from the rest
+/// before anything is made of its path.
 fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, fields: &mut Vec<Field>) {
     match (before, after) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => {
             let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
             for name in names {
-                walk(
-                    &below(path, name),
-                    before.get(name),
-                    after.get(name),
-                    fields,
-                );
+                let (before, after) = (before.get(name), after.get(name));
+                if before != after {
+                    walk(&below(path, name), before, after, fields);
+                }
             }
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) => {
             lists(path, before, after, fields);
         }
-        (before, after) if before == after => {}
         (before, after) => fields.push(Field {
             path: path.to_owned(),
             before: before.cloned(),
@@ -101,12 +102,10 @@ fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, fields: &mut 
 fn lists(path: &str, before: &[Value], after: &[Value], fields: &mut Vec<Field>) {
     let Some(key) = key(&before.iter().chain(after)) else {
         for index in 0..before.len().max(after.len()) {
-            walk(
-                &format!("{path}[{index}]"),
-                before.get(index),
-                after.get(index),
-                fields,
-            );
+            let (before, after) = (before.get(index), after.get(index));
+            if before != after {
+                walk(&format!("{path}[{index}]"), before, after, fields);
+            }
         }
         return;
     };
@@ -118,12 +117,11 @@ fn lists(path: &str, before: &[Value], after: &[Value], fields: &mut Vec<Field>)
             .map_or_else(|| value.to_string(), str::to_owned)
     };
     for item in before {
-        walk(
-            &format!("{path}[{}]", shown(&item[key])),
-            Some(item),
-            find(after, &item[key]).map(|at| &after[at]),
-            fields,
-        );
+        let after = find(after, &item[key]).map(|at| &after[at]);
+        if after != Some(item) {
+            let path = format!("{path}[{}]", shown(&item[key]));
+            walk(&path, Some(item), after, fields);
+        }
     }
     for item in after
         .iter()

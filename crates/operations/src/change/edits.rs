@@ -6,7 +6,7 @@ use crate::{OperationError, create::RULES, parallel::at_once};
 use api::Shop;
 use client::{Cluster, Mode};
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
-use plan::{Field, Kinds, difference, kind_of_fields};
+use plan::{Field, Kinds, difference, kind_of_fields, tidy};
 use serde_json::Value;
 use tokio::task::yield_now;
 
@@ -70,7 +70,9 @@ async fn tried(
     let stored = at_once(edits.iter().map(|one| edit(cluster, one, Mode::Dry))).await;
     let mut all = Vec::new();
     for (one, value) in edits.iter().zip(stored) {
-        all.push(read(basis.shop(&one.shop)?, one, value?)?);
+        let before = basis.shop(&one.shop)?;
+        let was = serde_json::to_value(before).unwrap_or_default();
+        all.push(read((before, was), one, value?)?);
     }
     Ok(all)
 }
@@ -81,10 +83,10 @@ fn foresee(before: &Shop, one: &Edit) -> Option<Then> {
     let mut value = was.clone();
     merge(&mut value, &one.patch);
     let good = RULES.problems("Shop", &value, Some(&was)).is_empty();
-    good.then(|| read(before, one, value).ok()).flatten()
+    good.then(|| read((before, was), one, value).ok()).flatten()
 }
 
-fn read(before: &Shop, one: &Edit, value: Value) -> Result<Then, OperationError> {
+fn read((before, was): (&Shop, Value), one: &Edit, value: Value) -> Result<Then, OperationError> {
     let name = &one.shop;
     let mut shop: Shop = serde_json::from_value(value)
         .map_err(|error| OperationError::Argument(format!("Shop {name}: {error}")))?;
@@ -92,7 +94,7 @@ fn read(before: &Shop, one: &Edit, value: Value) -> Result<Then, OperationError>
     shop.status.clone_from(&before.status);
     Ok(Then {
         name: name.clone(),
-        fields: difference(&stored(before), &stored(&shop)),
+        fields: difference(&tidy(was), &stored(&shop)),
         shop,
     })
 }
