@@ -8,23 +8,24 @@
 //!  metadata of these kinds ──────────────────────────┴─► dry run of some of each kind of change
 //! ```
 
+mod tried;
+
+pub use tried::Tried;
+
 use super::{
     Action, Change, Plan,
     dry_run::{Sample, Trial, Work, rendered},
     guard::{Verdict, prune, stays},
-    sampling::{self, Expected, Omitted, Samples},
-    summary,
+    sampling::{self, Expected},
 };
 use api::{Fleet, Identity, Object, ObjectMetaSummary, Shop, Step, claims::Claims};
-use client::{ApiError, Cluster, Conflicts, KINDS, Kind, World};
+use client::{ApiError, Cluster, Conflicts, KINDS};
 use jiff::Timestamp;
 use release::Sha256;
 use render::check;
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::yield_now;
+use tried::Like;
 
 /// What a person is about to change.
 #[derive(Debug, Clone, Copy)]
@@ -49,26 +50,6 @@ pub struct Foreseen {
     shops: BTreeMap<String, Vec<Expected>>,
     looked_at: usize,
     failed: BTreeMap<String, String>,
-}
-
-/// What the API server said so far, of shops that are planned in parts.
-#[derive(Debug, Clone, Default)]
-pub struct Tried {
-    /// How many shops are planned in all.
-    shops: usize,
-    /// What was listed.
-    listed: BTreeSet<Like>,
-    /// What there is of it, of shops that are not planned yet.
-    world: World,
-    samples: Samples<Omitted>,
-}
-
-/// Objects of all shops that are the same but for names and hashes that only their shop has.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Like {
-    api_version: Cow<'static, str>,
-    kind: Cow<'static, str>,
-    name: String,
 }
 
 impl Edited<'_> {
@@ -179,53 +160,6 @@ impl Edited<'_> {
     }
 }
 
-impl Tried {
-    /// Nothing yet, of so many shops in all.
-    #[must_use]
-    pub fn of(shops: usize) -> Self {
-        Self {
-            shops,
-            ..Self::default()
-        }
-    }
-
-    /// Lists what there is of what would change, unless it was listed before. It is listed for all
-    /// shops at once, as a list costs the API server the same for a few of them.
-    async fn look_at(&mut self, cluster: &Cluster, foreseen: &Foreseen) -> Result<(), ApiError> {
-        let like = foreseen.like();
-        if like.is_subset(&self.listed) {
-            return Ok(());
-        }
-        self.listed.extend(like);
-        let one = foreseen.shops.keys().next().map(String::as_str);
-        let one = one.filter(|_| self.shops == 1);
-        let listed = &self.listed;
-        // In a namespace that is not there nothing is tried.
-        let wanted = |shop: &str, it: &Identity| {
-            it.kind == "Namespace" || listed.contains(&Like::of(shop, it))
-        };
-        let kinds = KINDS
-            .iter()
-            .filter(|kind| kind.name == "Namespace" || listed.iter().any(|like| like.is_of(kind)));
-        self.world = cluster.world_of(kinds, one, &wanted).await?;
-        Ok(())
-    }
-}
-
-impl Like {
-    fn of(shop: &str, it: &Identity) -> Self {
-        Self {
-            api_version: it.api_version.clone(),
-            kind: it.kind.clone(),
-            name: summary::general(shop, &it.name),
-        }
-    }
-
-    fn is_of(&self, kind: &Kind) -> bool {
-        (&*self.api_version, &*self.kind) == (kind.api_version, kind.name)
-    }
-}
-
 impl Foreseen {
     /// What the scheduler would write, for whoever may not let the API server try it.
     #[must_use]
@@ -309,7 +243,10 @@ fn found(
 mod tests {
     use super::*;
     use api::{APPLIED, fixtures};
-    use client::scripted::{Script, expect, list};
+    use client::{
+        Kind,
+        scripted::{Script, expect, list},
+    };
     use release::Migration;
     use serde_json::json;
 
