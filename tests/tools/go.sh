@@ -1,13 +1,14 @@
 # shellcheck shell=bash disable=SC2154 # part of `tools`, which sets what is used here
 # What Go builds: each program is kept by its version, and linked from there.
 
-# go_tool PACKAGE@VERSION: builds it once for each version.
+# go_tool PACKAGE@VERSION [NAME]: builds it once for each version, and links it by its own name or
+# by NAME.
 go_tool() {
   local name version place
   name=$(basename "${1%@*}") version=${1#*@}
   place=$cache/$name-$version
   [[ -x $place/$name ]] || alone "$name-$version" go_install "$1" "$place/$name"
-  ln -sfn "$place/$name" "$bin/$name"
+  ln -sfn "$place/$name" "$bin/${2:-$name}"
 }
 
 go_tools() {
@@ -33,9 +34,9 @@ go_install() {
 # would be most of its build.
 stack() {
   go_tools "$victoria_logs" "$vlagent"
-  GOFLAGS="${GOFLAGS:-} -tags=remove_all_sd,enable_kubernetes_sd" go_tools "$prometheus" "$stack_promtool"
-  mv -f "$bin/promtool" "$bin/promtool-stack"
-  promtool
+  local tags='-tags=remove_all_sd,enable_kubernetes_sd'
+  GOFLAGS="${GOFLAGS:-} $tags" go_tool "$prometheus"
+  GOFLAGS="${GOFLAGS:-} $tags" go_tool "$stack_promtool" promtool-stack
   local name place=$cache/alertmanager-${alertmanager#*@}
   [[ -e $place ]] || alone "$(basename "$place")" alertmanager_build "$place"
   for name in alertmanager amtool; do ln -sfn "$place/$name" "$bin/$name"; done

@@ -26,6 +26,7 @@ mod faults;
 mod floor;
 mod harness;
 mod idle;
+mod installing;
 mod interop;
 mod journey;
 mod logs;
