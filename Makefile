@@ -16,6 +16,8 @@ PORT ?= 8088
 SHOPS ?= 5000
 # Which tests `make test-cluster` runs: a part of their names. Empty is all.
 TEST ?=
+# The version of Kubernetes in clusters, such as v1.35.4. Empty is the pinned one.
+export KUBERNETES ?=
 # What `make test-magento` tries: the directory of a complete tree, or our stand-in where it is
 # empty; and how often it switches releases.
 TREE ?=

@@ -20,25 +20,44 @@ build() {
     export CGO_ENABLED=0 GOCACHE
     local version=k8s.io/component-base/version minor=${kubernetes_version#v1.}
     local is="-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}"
-    build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
-    build_module etcd "$etcd" '' .
-    build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
-    build_module policies "$policies" '' .
+    local module=$here/kubernetes
+    if [[ $kubernetes_version != "$(pinned kubernetes k8s.io/kubernetes)" && ! -e $kubernetes ]]; then
+      module=$GOCACHE/kubernetes
+      kubernetes_module "$module"
+    fi
+    build_module "$module" "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
+    build_module "$here/etcd" "$etcd" '' .
+    build_module "$here/containerd" "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
+    build_module "$here/policies" "$policies" '' .
     build_kwok "$GOCACHE/kwok"
     build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"
   )
 }
 
-# build_module NAME PLACE FLAGS PACKAGE...: as pinned in NAME/go.mod and NAME/go.sum. PLACE exists
-# only when it is complete.
+# kubernetes_module DIRECTORY: the same programs of another version than the pinned one. That
+# version itself says what else it needs.
+kubernetes_module() {
+  mkdir "$1"
+  cp "$here/kubernetes/tools.go" "$1/"
+  awk -v version="$kubernetes_version" '
+    /^(module|go) /
+    $2 == "k8s.io/kubernetes" { print $1, $2, version }
+    $2 == "=>" { print "replace", $1, $2, $3, "v0." substr(version, 4) }
+  ' "$here/kubernetes/go.mod" >"$1/go.mod"
+  say "asking Kubernetes $kubernetes_version what it needs"
+  (cd "$1" && go mod tidy 2>"$1/log") || fail "$(cat "$1/log")"
+}
+
+# build_module MODULE PLACE FLAGS PACKAGE...: as pinned in MODULE/go.mod and MODULE/go.sum. PLACE
+# exists only when it is complete.
 build_module() {
-  local name=$1 place=$2 flags=$3
+  local module=$1 place=$2 flags=$3
   shift 3
   [[ ! -e $place ]] || return 0
   say "building $(basename "$place") (minutes)"
   rm -rf "$place.new"
   mkdir "$place.new"
-  (cd "$here/$name" && nice go build -mod=readonly -trimpath -ldflags "-s -w $flags" -o "$place.new/" "$@")
+  (cd "$module" && nice go build -mod=readonly -trimpath -ldflags "-s -w $flags" -o "$place.new/" "$@")
   mv "$place.new" "$place"
 }
 

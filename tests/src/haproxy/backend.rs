@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use std::{
     fmt::Write as _,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -26,6 +27,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+const AT_ONCE: RangeInclusive<Duration> = Duration::ZERO..=Duration::ZERO;
 
 /// A pod: it answers each request with its own name and what it was asked. It is no php-fpm, and
 /// says so: what is tested is in front of it.
@@ -62,13 +65,20 @@ impl Backend {
     /// One at another address than loopback's, which no `EndpointSlice` may have.
     #[must_use]
     pub fn at(address: Ipv4Addr, name: &str) -> Self {
-        Self::start(address, Says::asked(name), Duration::ZERO)
+        Self::start(address, Says::asked(name), AT_ONCE)
     }
 
     /// One that takes its time.
     #[must_use]
     pub fn slow(name: &str, time: Duration) -> Self {
-        Self::start(Ipv4Addr::LOCALHOST, Says::asked(name), time)
+        Self::uneven(name, time..=time)
+    }
+
+    /// One that takes between so long and so long, as pages do: requests that begin together do not
+    /// end together.
+    #[must_use]
+    pub fn uneven(name: &str, times: RangeInclusive<Duration>) -> Self {
+        Self::start(Ipv4Addr::LOCALHOST, Says::asked(name), times)
     }
 
     /// One whose answers are alike, whatever it was asked: a benchmark would count the work of
@@ -81,10 +91,10 @@ impl Backend {
     /// One that answers with this page.
     #[must_use]
     pub fn page(text: &'static str) -> Self {
-        Self::start(Ipv4Addr::LOCALHOST, Says::Page(text), Duration::ZERO)
+        Self::start(Ipv4Addr::LOCALHOST, Says::Page(text), AT_ONCE)
     }
 
-    fn start(address: Ipv4Addr, says: Says, time: Duration) -> Self {
+    fn start(address: Ipv4Addr, says: Says, times: RangeInclusive<Duration>) -> Self {
         let listener = TcpListener::bind((address, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -95,21 +105,26 @@ impl Backend {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(serve(listener, says, time, count));
+            runtime.block_on(serve(listener, says, times, count));
         });
         Self { address, requests }
     }
 }
 
-async fn serve(listener: TcpListener, says: Says, time: Duration, count: Arc<AtomicU64>) {
+async fn serve(
+    listener: TcpListener,
+    says: Says,
+    times: RangeInclusive<Duration>,
+    count: Arc<AtomicU64>,
+) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (says, count) = (says.clone(), Arc::clone(&count));
+        let (says, times, count) = (says.clone(), times.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                count.fetch_add(1, Relaxed);
-                answer(request, says.clone(), time)
+                let number = count.fetch_add(1, Relaxed);
+                answer(request, says.clone(), between(&times, number))
             });
             // A connection that breaks is the visitor's.
             http1::Builder::new()
@@ -118,6 +133,14 @@ async fn serve(listener: TcpListener, says: Says, time: Duration, count: Arc<Ato
                 .ok();
         });
     }
+}
+
+/// A time for each number. Multiples of this step fill a circle evenly, in no order.
+fn between(times: &RangeInclusive<Duration>, number: u64) -> Duration {
+    let [low, high, ..] = number.wrapping_mul(40_503).to_le_bytes();
+    let part = u32::from(u16::from_le_bytes([low, high]));
+    let width = times.end().saturating_sub(*times.start());
+    *times.start() + width * part / u32::from(u16::MAX)
 }
 
 async fn answer(

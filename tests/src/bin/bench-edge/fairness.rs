@@ -43,7 +43,10 @@ pub(crate) fn fairness(rounds: usize) -> String {
         Backend::terse(),
         Backend::terse(),
         slow(Duration::from_hours(1)),
-        slow(Duration::from_millis(100)),
+        Backend::uneven(
+            "trouble",
+            Duration::from_millis(50)..=Duration::from_millis(150),
+        ),
     ];
     let refuses = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let [other, fine, hangs, slow] = pods.each_ref().map(|pod| pod.address);
@@ -119,9 +122,11 @@ impl Trouble {
                     .args(["--clients", "5", "--max-concurrent-streams", "100"])
                     .args(["--duration", "60"])
                     .args(["--rps", &(FLOOD / many / 5).to_string()]),
+                // One after another: h2load begins all of a period at once.
                 Self::Handshakes => {
-                    let (rate, all) = (HANDSHAKES / many, HANDSHAKES / many * 60);
-                    load.args(["--rate", &rate.to_string(), "--clients", &all.to_string()])
+                    let (period, all) = (1000 * many / HANDSHAKES, HANDSHAKES / many * 60);
+                    load.args(["--rate", "1", "--rate-period", &format!("{period}ms")])
+                        .args(["--clients", &all.to_string()])
                         .args(["--requests", &all.to_string()])
                 }
             };
