@@ -1,6 +1,7 @@
 //! Fleets for the scheduler: shops, releases and classes as objects, and agents that are played.
 
 mod agents;
+pub mod large;
 
 pub use self::agents::Agents;
 

@@ -13,13 +13,14 @@ mod page;
 
 use clap::Parser;
 use e2e::{
-    chart,
     cluster::{Cluster, eventually},
     figures::{bytes, count, table, time},
-    fleet::{example, release},
+    fleet::{
+        large::{self, LONG, WHOLE, apply},
+        release,
+    },
     peers::required,
     process::{Program, Running, binary},
-    web,
 };
 use page::Browser;
 use serde_json::{Value, json};
@@ -48,12 +49,8 @@ struct Arguments {
     tables: bool,
 }
 
-const LONG: Duration = Duration::from_hours(1);
-const WHOLE: Duration = Duration::from_hours(4);
-const SCHEDULER: u16 = 19810;
+/// The port of the console's metrics.
 const HEALTH: u16 = 19814;
-/// kubectl makes one request after another; so many of them side by side.
-const WRITERS: usize = 8;
 /// Requests of each kind of question.
 const ROUNDS: usize = 60;
 /// The release that a rollout moves all shops to.
@@ -90,72 +87,8 @@ impl Figures {
     }
 }
 
-fn apply(cluster: &Cluster, text: &str) {
-    let words = [
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--filename",
-        "-",
-    ];
-    let kubectl = cluster.kubectl(words).input(text).deadline(LONG);
-    kubectl.run().expect(0);
-}
-
-/// Writes the registry, as an import does: each in its own words, so that a search finds few.
-fn register(cluster: &Cluster, shops: usize) {
-    let shop = |index: usize| {
-        let more = json!({ "state": "Maintenance" });
-        e2e::fleet::shop(&format!("s{index:04}"), "php-plain", &more)
-    };
-    let all: Vec<_> = (0..shops).map(shop).collect();
-    thread::scope(|scope| {
-        for part in all.chunks(shops.div_ceil(WRITERS).max(1)) {
-            let words = ["create", "--validate=false", "--filename", "-"];
-            let kubectl = cluster.kubectl(words).input(part.join("\n")).deadline(LONG);
-            scope.spawn(move || drop(kubectl.run().expect(0)));
-        }
-    });
-}
-
-fn metric(port: u16, name: &str) -> Option<u64> {
-    let page = web::get(port, "/metrics").ok()?.body;
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned))?;
-    line.parse().ok()
-}
-
 fn memory() -> u64 {
-    metric(HEALTH, "longshore_console_resident_memory_bytes").unwrap_or(u64::MAX)
-}
-
-fn scheduler(cluster: &Cluster, shops: usize) -> Running {
-    let listen = format!("127.0.0.1:{SCHEDULER}");
-    let program = cluster
-        .program(&binary("longshore-scheduler").display().to_string())
-        .args([
-            "--listen",
-            &listen,
-            "--log",
-            "warn",
-            "--evidence",
-            "readiness",
-        ])
-        .env("MALLOC_ARENA_MAX", "1");
-    let running = program.deadline(WHOLE).start();
-    settled(shops);
-    running
-}
-
-/// Waits until the scheduler has nothing to do.
-fn settled(shops: usize) {
-    let of = |name: &str| metric(SCHEDULER, &format!("longshore_scheduler_{name}"));
-    eventually("every shop looked at", LONG, || {
-        thread::sleep(Duration::from_secs(1));
-        let all = of("reconciles_total")? >= shops as u64 && of("failing_shops")? == 0;
-        (all && of("queue_shops")? + of("running_reconciles")? == 0).then_some(())
-    });
+    large::metric(HEALTH, "longshore_console_resident_memory_bytes").unwrap_or(u64::MAX)
 }
 
 fn console(cluster: &Cluster, figures: &mut Figures) -> (Running, String, Browser) {
@@ -362,11 +295,13 @@ fn main() -> ExitCode {
     } = Arguments::parse();
     let cluster = Cluster::alone();
     let mut figures = Figures::default();
-    chart::install(&cluster, &chart::without_pods());
-    apply(&cluster, &example("plain/class.yaml"));
-    apply(&cluster, &example("release.yaml"));
-    register(&cluster, shops);
-    let running = (!tables).then(|| scheduler(&cluster, shops));
+    large::install(&cluster);
+    large::register(&cluster, shops);
+    // Nothing tells it of errors and slow pages here.
+    let running = (!tables).then(|| large::scheduler(&cluster, &["--evidence", "readiness"]));
+    if running.is_some() {
+        large::settled(shops);
+    }
     apply(&cluster, &release(NEXT, "none"));
 
     let (console, address, browser) = console(&cluster, &mut figures);

@@ -15,15 +15,15 @@ mod rollouts;
 
 use clap::Parser;
 use e2e::{
-    chart,
     cluster::{Cluster, eventually},
     figures::{bytes, count, table, time},
-    fleet::{Agents, example},
+    fleet::{
+        Agents, example,
+        large::{self, LONG, of_scheduler},
+    },
     process::{Program, Running, binary},
-    web,
 };
 use rustix::process::Signal;
-use serde_json::json;
 use std::{
     io::{self, Write as _},
     thread,
@@ -48,16 +48,9 @@ struct Arguments {
     broken_shops: bool,
 }
 
-const LISTEN: u16 = 19810;
-/// Longer than any part may take.
-const LONG: Duration = Duration::from_hours(1);
-/// Longer than all of it may take.
-const WHOLE: Duration = Duration::from_hours(4);
 /// How often what takes minutes is looked at: a list of thousands of shops costs the API server a
 /// second.
 const PAUSE: Duration = Duration::from_secs(5);
-/// kubectl makes one request after another; so many of them side by side.
-const WRITERS: usize = 8;
 /// One shop in so many does not work with the first release.
 const BAD: usize = 50;
 /// Shops that can never be applied, beside which changes are measured once more.
@@ -74,15 +67,6 @@ struct Bench {
     rows: Vec<Vec<String>>,
 }
 
-/// A shop with one pod. Closed for work it has no pod for cron, of which a rollout says nothing.
-fn shop(prefix: &str, index: usize) -> String {
-    e2e::fleet::shop(
-        &format!("{prefix}{index:04}"),
-        "php-plain",
-        &json!({ "state": "Maintenance" }),
-    )
-}
-
 impl Bench {
     fn program(&self, arguments: &[&str]) -> Program {
         self.cluster
@@ -91,83 +75,8 @@ impl Bench {
             .deadline(LONG)
     }
 
-    fn apply(&self, text: &str) {
-        let arguments = [
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--filename",
-            "-",
-        ];
-        self.cluster
-            .kubectl(arguments)
-            .input(text)
-            .deadline(LONG)
-            .run()
-            .expect(0);
-    }
-
     fn tell(&mut self, what: &str, figure: String) {
         tell(&mut self.rows, what, figure);
-    }
-
-    fn install(&self) {
-        chart::install(&self.cluster, &chart::without_pods());
-        self.apply(&example("plain/class.yaml"));
-        self.apply(&example("release.yaml"));
-    }
-
-    /// Writes the registry, as an import does.
-    fn register(&mut self, shops: usize) {
-        let begin = Instant::now();
-        let all: Vec<_> = (0..shops).map(|index| shop("s", index)).collect();
-        thread::scope(|scope| {
-            for part in all.chunks(shops.div_ceil(WRITERS).max(1)) {
-                let arguments = ["create", "--validate=false", "--filename", "-"];
-                let kubectl = self
-                    .cluster
-                    .kubectl(arguments)
-                    .input(part.join("\n"))
-                    .deadline(LONG);
-                scope.spawn(move || drop(kubectl.run().expect(0)));
-            }
-        });
-        self.tell(
-            "the registry written by 8 × kubectl create",
-            time(begin.elapsed()),
-        );
-    }
-
-    fn start(&self) -> Running {
-        let listen = format!("127.0.0.1:{LISTEN}");
-        // As its Deployment sets it.
-        let binary = binary("longshore-scheduler").display().to_string();
-        let program = self
-            .cluster
-            .program(&binary)
-            .args(["--listen", &listen, "--log", "warn"])
-            .env("MALLOC_ARENA_MAX", "1");
-        program.deadline(WHOLE).start()
-    }
-
-    fn metric(name: &str) -> Option<u64> {
-        let page = web::get(LISTEN, "/metrics").ok()?.body;
-        page.lines()
-            .find_map(|line| line.strip_prefix(&format!("longshore_scheduler_{name} ")))?
-            .parse()
-            .ok()
-    }
-
-    /// Waits until every shop was looked at, and nothing waits. A scheduler that lost its Lease has
-    /// nothing that waits, either.
-    fn settled(shops: usize) {
-        eventually("every shop looked at", LONG, || {
-            let all = Self::metric("reconciles_total")? >= shops as u64
-                && Self::metric("failing_shops")? == 0
-                && Self::metric("shards_led")? > 0;
-            (all && Self::metric("queue_shops")? + Self::metric("running_reconciles")? == 0)
-                .then_some(())
-        });
     }
 
     fn stop(running: Running) {
@@ -195,17 +104,12 @@ impl Bench {
 
     /// Shops whose class does not exist fail for ever, and others wait no longer for them.
     fn beside_broken_shops(&mut self, number: usize, begin: usize, alone: Duration) {
-        let broken = (0..HOPELESS).map(|index| {
-            e2e::fleet::shop(
-                &format!("b{index:04}"),
-                "nobody",
-                &json!({ "state": "Maintenance" }),
-            )
-        });
+        let broken =
+            (0..HOPELESS).map(|index| large::closed_shop(&format!("b{index:04}"), "nobody"));
         let broken = broken.collect::<Vec<_>>().join("\n");
-        self.apply(&broken);
+        large::apply(&self.cluster, &broken);
         eventually("every broken shop failing", LONG, || {
-            (Self::metric("failing_shops")? == HOPELESS as u64).then_some(())
+            (of_scheduler("failing_shops")? == HOPELESS as u64).then_some(())
         });
         let beside = self.changes("one shop changed beside 100 broken ones", number, begin);
         assert!(
@@ -219,7 +123,7 @@ impl Bench {
             .run()
             .expect(0);
         eventually("no shop failing", LONG, || {
-            (Self::metric("failing_shops")? == 0).then_some(())
+            (of_scheduler("failing_shops")? == 0).then_some(())
         });
         let changes = u32::try_from(number).unwrap_or(u32::MAX);
         e2e::faults::tell(29, changes, changes).unwrap_or_default();
@@ -253,7 +157,7 @@ impl Bench {
     fn memory(&mut self, what: &str) {
         self.tell(
             what,
-            bytes(Self::metric("resident_memory_bytes").unwrap_or(0)),
+            bytes(of_scheduler("resident_memory_bytes").unwrap_or(0)),
         );
     }
 }
@@ -265,13 +169,18 @@ fn main() {
         cluster: Cluster::alone(),
         rows: Vec::new(),
     };
-    bench.install();
-    bench.register(shops);
+    large::install(&bench.cluster);
+    let begin = Instant::now();
+    large::register(&bench.cluster, shops);
+    bench.tell(
+        "the registry written by 8 × kubectl create",
+        time(begin.elapsed()),
+    );
 
     let begin = Instant::now();
-    let running = bench.start();
-    Bench::settled(shops);
-    let (span, writes) = (begin.elapsed(), Bench::metric("writes_total").unwrap_or(0));
+    let running = large::scheduler(&bench.cluster, &[]);
+    large::settled(shops);
+    let (span, writes) = (begin.elapsed(), of_scheduler("writes_total").unwrap_or(0));
     #[allow(
         clippy::cast_precision_loss,
         reason = "counts of objects are far below 2^52"
@@ -290,11 +199,11 @@ fn main() {
     Bench::stop(running);
 
     let begin = Instant::now();
-    let running = bench.start();
-    Bench::settled(shops);
+    let running = large::scheduler(&bench.cluster, &[]);
+    large::settled(shops);
     let writes = [
-        Bench::metric("writes_total"),
-        Bench::metric("status_writes_total"),
+        of_scheduler("writes_total"),
+        of_scheduler("status_writes_total"),
     ]
     .map(Option::unwrap_or_default);
     bench.tell(

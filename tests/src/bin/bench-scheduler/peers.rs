@@ -1,11 +1,13 @@
 //! What others take to apply objects of the same kind: kubectl and Helm, one after another and side
 //! by side.
 
-use super::{LONG, WRITERS, shop};
 use e2e::{
     cluster::Cluster,
     figures::{count, time},
-    fleet::example,
+    fleet::{
+        example,
+        large::{LONG, WRITERS, closed_shop},
+    },
     peers::required,
     process::{Program, binary},
 };
@@ -79,7 +81,9 @@ fn charts(cluster: &Cluster, prefix: &str, scratch: &Path) -> (Vec<PathBuf>, usi
     let write = |path: &Path, text: &str| {
         std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     };
-    let shops: Vec<_> = (0..SAMPLE).map(|index| shop(prefix, index)).collect();
+    let shops: Vec<_> = (0..SAMPLE)
+        .map(|index| closed_shop(&format!("{prefix}{index:04}"), "php-plain"))
+        .collect();
     let files = [
         ("class.yaml", example("plain/class.yaml")),
         ("release.yaml", example("release.yaml")),

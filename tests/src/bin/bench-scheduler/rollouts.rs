@@ -1,10 +1,13 @@
 //! Rollouts of a fleet: one that stops by itself, and one that goes through.
 
-use super::{BAD, BROKEN, Bench, LONG};
+use super::{BAD, BROKEN, Bench};
 use e2e::{
     cluster::eventually,
     figures::{count, time},
-    fleet::release,
+    fleet::{
+        large::{self, LONG},
+        release,
+    },
 };
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -18,8 +21,8 @@ impl Bench {
                 "waves": [{ "percent": 20, "soak": "5s" }, { "percent": 100, "soak": "5s" }],
             },
         });
-        self.apply(&release(sequence, "none"));
-        self.apply(&rollout.to_string());
+        large::apply(&self.cluster, &release(sequence, "none"));
+        large::apply(&self.cluster, &rollout.to_string());
         Instant::now()
     }
 
