@@ -87,19 +87,22 @@ test-cluster: test-scheduler test-platform ## tests on a real Kubernetes cluster
 test-scheduler: tools build images cluster-tests ## the tests of a real API server, half of `make test-cluster`
 	@$(tools) cluster
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
-	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
+	  $(target)/cluster-tests/cluster $(TEST)
 
 .PHONY: test-platform
 test-platform: tools build images cluster-tests ## the tests of pods on real kubelets, the other half
 	@$(tools) cluster accounts
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
-	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
+	  $(target)/cluster-tests/platform --test-threads=1 --show-output $(TEST)
 
 # Not among what `make build` builds, since few changes need them. Both at once: each by itself
-# would look at everything again.
+# would look at everything again. They run without cargo, which would wait for another cargo.
 .PHONY: cluster-tests
 cluster-tests: build
-	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
+	mkdir -p $(target)/cluster-tests
+	cargo test --locked --workspace --all-features --test cluster --test platform --no-run --message-format=json-render-diagnostics | \
+	  sed -nE 's|.*"kind":\["test"\].*"name":"([a-z]+)".*"executable":"([^"]+)".*|\1 \2|p' | \
+	  while read -r name program; do ln -sfn "$$program" $(target)/cluster-tests/$$name; done
 
 # On the cluster of `make cluster`, where that runs; else on one of its own.
 .PHONY: test-magento
@@ -156,20 +159,20 @@ bench-console: tools release ## longshore-console with 5,000 shops on a real API
 test-scaling: tools build images cluster-tests ## shops that grow with their visitors, as root (6 minutes, on a machine that does nothing else)
 	@$(tools) cluster
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
-	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output scale:: busy::
+	  $(target)/cluster-tests/platform --ignored --test-threads=1 --show-output scale:: busy::
 
 .PHONY: test-outage
 test-outage: tools build images cluster-tests ## the edge under load while the API server is away for ten minutes, as root
 	@$(tools) cluster
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
-	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --show-output ten_minutes
+	  $(target)/cluster-tests/platform --ignored --show-output ten_minutes
 
 .PHONY: test-stack
 test-stack: tools build images cluster-tests ## the chart's own logs, Prometheus and Alertmanager on a real cluster, as root (half an hour, and 9 minutes of Go the first time; STACK_AWAY_SECONDS=600)
 	@$(tools) cluster chart stack
 	cargo test --locked --workspace --all-features --test e2e -- --ignored silence:: targets::
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --policies -- \
-	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output stack::
+	  $(target)/cluster-tests/platform --ignored --test-threads=1 --show-output stack::
 
 .PHONY: test-browser
 test-browser: tools build ## what a real browser and testssl.sh say of the edge (4 minutes)
@@ -181,7 +184,7 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 test-console: tools build cluster-tests ## the console in a real browser, and under a scanner, beside a real API server, as root (15 minutes)
 	@$(tools) cluster console
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
-	  cargo test --locked --offline --workspace --all-features --test cluster -- --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people a_scanner
+	  $(target)/cluster-tests/cluster --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people a_scanner
 
 .PHONY: test-all
 test-all: test test-root test-nfs interop test-cluster test-scaling test-outage test-browser test-console test-stack ## every test, also those that CI leaves out, before you call something done (some two hours once all is built, by the sum of its parts)
