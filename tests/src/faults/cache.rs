@@ -88,7 +88,7 @@ pub(super) fn blob_requests(rig: &Rig) -> u64 {
         .sum()
 }
 
-/// How many blobs were asked for, however many requests that took: one has 8 MiB at most.
+/// How many blobs were asked for, however many requests that took: each is for 8 MiB at most.
 fn blobs_asked_for(rig: &Rig) -> u64 {
     let gets = rig.server.stats().gets;
     gets.keys().filter(|key| key.contains("/blobs/")).count() as u64
