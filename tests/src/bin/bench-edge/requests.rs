@@ -12,12 +12,16 @@ use e2e::{
 };
 use std::time::Duration;
 
-/// Where to ask, and the process that answers.
+/// Where to ask, how often, and the process that answers.
 struct Server {
     name: &'static str,
     port: u16,
     process: u32,
+    requests: u64,
 }
+
+/// Caddy takes many times as long for each request, and runs in turn are runs of the same minutes.
+const FEWER: u64 = 20;
 
 /// One run.
 struct Run {
@@ -40,31 +44,34 @@ pub(crate) fn beside(
         edge
     };
     let plains = [plain(Plain::Least), plain(Plain::Bare)];
-    let server = |name, edge: &Edge| Server {
+    let haproxy = |name, edge: &Edge, process| Server {
         name,
         port: edge.https,
-        process: edge.worker(),
+        process,
+        requests: arguments.requests,
     };
     let mut servers = vec![
-        plain_server(
+        // Their configuration has no socket that could be asked who serves.
+        haproxy(
             "plain HAProxy that logs, routes and forwards as an edge must",
             &plains[0],
+            plains[0].only_child(),
         ),
-        plain_server("plain HAProxy that passes on", &plains[1]),
-        server("longshore-edge", edge),
+        haproxy(
+            "plain HAProxy that passes on",
+            &plains[1],
+            plains[1].only_child(),
+        ),
+        haproxy("longshore-edge", edge, edge.worker()),
     ];
     servers.extend(caddy.map(|caddy| Server {
         name: "Caddy",
         port: caddy.port,
         process: caddy.process(),
+        requests: arguments.requests / FEWER,
     }));
     let rounds: Vec<Vec<Run>> = (0..arguments.rounds)
-        .map(|_| {
-            servers
-                .iter()
-                .map(|it| run(it, arguments.requests))
-                .collect()
-        })
+        .map(|_| servers.iter().map(run).collect())
         .collect();
     let rows: Vec<_> = servers
         .iter()
@@ -93,17 +100,9 @@ pub(crate) fn beside(
     table(&head, &[1, 2, 3], &rows)
 }
 
-/// Its configuration has no socket that could be asked who serves.
-fn plain_server(name: &'static str, edge: &Edge) -> Server {
-    Server {
-        name,
-        port: edge.https,
-        process: edge.only_child(),
-    }
-}
-
 #[allow(clippy::cast_precision_loss, reason = "requests of seconds are few")]
-fn run(server: &Server, requests: u64) -> Run {
+fn run(server: &Server) -> Run {
+    let requests = server.requests;
     let before = used(server.process).processor;
     let outcome = Program::new(required("h2load"))
         .args(["--clients", "20", "--max-concurrent-streams", "10"])
