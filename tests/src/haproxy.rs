@@ -12,11 +12,13 @@ mod backend;
 mod load;
 mod objects;
 mod plain;
+mod relay;
 
 pub use answer::Answer;
 pub use backend::Backend;
 pub use load::{Load, Requests};
 pub use plain::Plain;
+pub use relay::{Relay, Tells};
 
 use crate::{
     peers::required,
@@ -25,7 +27,7 @@ use crate::{
 use edge::agent::{
     caps::Demand,
     files::Files,
-    haproxy::{Asked, HaProxy},
+    haproxy::{Asked, HaProxy, Worker},
     keeper::{Keeper, KeeperError, Round},
     lines::Shard,
     model::Model,
@@ -67,6 +69,8 @@ pub struct Edge {
     pub https: u16,
     /// Requests of one address in 10 seconds, from HAProxy's next start on.
     pub rate: u32,
+    /// How many threads it has, from its next start on; otherwise one for each core.
+    pub threads: Option<u32>,
     /// Where visitors are told to ask by HTTP/3, from HAProxy's next start on; empty if nowhere.
     pub alt_svc: &'static str,
     /// What the model was told: its ConfigMaps and Secrets, and the shops that have pods.
@@ -99,6 +103,7 @@ impl Edge {
             http: free_port(),
             https: free_port(),
             rate: 100_000_000,
+            threads: None,
             alt_svc: HTTP3,
             shards: BTreeMap::new(),
             issued: BTreeMap::new(),
@@ -145,6 +150,10 @@ impl Edge {
     /// Starts HAProxy from what files there are.
     pub fn start_haproxy(&mut self) {
         let run = self.directory.path();
+        let threads = self
+            .threads
+            .map(|many| format!("global\n    nbthread {many}\n"));
+        fs::write(run.join("threads.cfg"), threads.unwrap_or_default()).unwrap();
         let program = Program::new(required("haproxy"))
             .args(["-W", "-db", "-S"])
             .arg(run.join("master.sock"))
@@ -152,11 +161,13 @@ impl Edge {
             .arg(&self.configuration)
             .arg("-f")
             .arg(run.join("slots.cfg"))
+            .arg("-f")
+            .arg(run.join("threads.cfg"))
             .env("EDGE_RUN", run)
             .env("EDGE_PAGES", images().join("pages"))
             .env("EDGE_HOLD", images().join("hold.lua"))
             .env("EDGE_HOLD_SECONDS", "5")
-            .env("EDGE_HOLD_REQUESTS", "40")
+            .env("EDGE_HOLD_REQUESTS", "30")
             .env("EDGE_CONNECTIONS", "2000")
             .env("EDGE_HTTP", format!("127.0.0.1:{}", self.http))
             .env("EDGE_HTTPS", format!("127.0.0.1:{}", self.https))
@@ -169,17 +180,9 @@ impl Edge {
             .env("EDGE_SHOP", "1000")
             .env("EDGE_ALT_SVC", self.alt_svc)
             .deadline(Duration::from_mins(10));
-        self.haproxy = Some(program.start());
-        let start = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.https)).is_err() {
-            let said = || self.haproxy.as_ref().map(Running::complained);
-            assert!(
-                start.elapsed() < PATIENCE,
-                "HAProxy does not listen: {:?}",
-                said()
-            );
-            thread::sleep(Duration::from_millis(10));
-        }
+        let process = program.start();
+        listens(self.https, &process);
+        self.haproxy = Some(process);
     }
 
     /// Kills HAProxy, all of it, and gives what it wrote.
@@ -281,8 +284,18 @@ impl Edge {
 
     /// The process that serves.
     pub fn worker(&self) -> u32 {
+        self.who_serves().pid
+    }
+
+    /// Share of its time without work, in percent.
+    #[must_use]
+    pub fn idle(&self) -> u32 {
+        self.who_serves().idle
+    }
+
+    fn who_serves(&self) -> Worker {
         let haproxy = HaProxy::new(self.directory.path().to_owned());
-        self.runtime.block_on(haproxy.worker()).unwrap().pid
+        self.runtime.block_on(haproxy.worker()).unwrap()
     }
 
     /// Both processes of HAProxy: one reads the configuration, and one serves.
@@ -334,6 +347,20 @@ impl Edge {
             .arg(format!("http://127.0.0.1:{}{path}", self.http))
             .run();
         Answer::of(&outcome)
+    }
+}
+
+/// Waits until an HAProxy listens at a port.
+fn listens(port: u16, process: &Running) {
+    let start = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let said = || process.complained();
+        assert!(
+            start.elapsed() < PATIENCE,
+            "HAProxy does not listen: {}",
+            said()
+        );
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

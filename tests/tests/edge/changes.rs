@@ -38,14 +38,17 @@ fn a_thousand_hosts_shops_pods_certificates_and_weights_take_no_reload() {
     assert_eq!(edge.round().done, 0);
 
     for number in 0..MANY {
-        // Another certificate, other workers, and another pod.
-        edge.host(
-            &format!("{number}.example"),
-            shop(&format!("shop-{number}")),
-        );
-        edge.shop(&format!("shop-{number}"), 8, &[("two", pod.address)]);
+        // Another certificate, another weight, other workers, and another pod.
+        let name = format!("shop-{number}");
+        edge.host(&format!("{number}.example"), shop(&name));
+        edge.shop(&name, 8, &[("two", pod.address)]);
+        edge.shard(&name, |shard| {
+            shard.shops.get_mut(&name).unwrap().weight = 200;
+        });
     }
     edge.round();
+    // It acts once HAProxy is overloaded.
+    assert!(edge.demands().iter().all(|demand| demand.weight == 200));
     assert_eq!(edge.get(&last, "/", &[]).status, "HTTP/2 200");
 
     edge.forget();

@@ -11,6 +11,7 @@
 mod browser;
 mod changes;
 mod hold;
+mod limits;
 mod overload;
 mod platform;
 mod routing;

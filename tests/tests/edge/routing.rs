@@ -1,11 +1,12 @@
 //! What visitors get.
 
-use e2e::haproxy::{Backend, Edge};
+use e2e::haproxy::{Backend, Edge, Relay, Tells};
 use edge::agent::{
     endpoints::{Pod, State},
     lines::Target,
     prepare::Trust,
 };
+use serde_json::json;
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -190,6 +191,63 @@ fn a_load_balancer_that_is_named_says_for_whom_it_connects_and_nobody_else_does(
     assert!(
         page.text.contains("\nx-forwarded-for: 192.0.2.44\n"),
         "{page:?}"
+    );
+    // curl tells in text, and load balancers in the form of PROXY v2.
+    let balancer = Relay::new(&edge, Ipv4Addr::LOCALHOST, Tells::Proxy);
+    let way = format!("::127.0.0.1:{}", balancer.port);
+    let page = edge.get(
+        "www.acme.example",
+        "/",
+        &["--connect-to", &way, "--interface", "127.0.0.44"],
+    );
+    assert!(
+        page.text.contains("\nx-forwarded-for: 127.0.0.44\n"),
+        "{page:?}"
+    );
+}
+
+/// What `capture.req.uri` and the timers are for: a line that a machine reads for each request.
+#[test]
+fn each_request_is_a_line_of_json_with_its_shop_its_status_and_its_times() {
+    let (mut edge, _pod) = edge();
+    edge.get("www.acme.example", "/a\"b?c=d", &[]);
+    edge.get("nobody.example", "/", &["--http1.1"]);
+    let written = edge.kill().stdout;
+    let lines: Vec<serde_json::Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let [page, nobody] = lines.as_slice() else {
+        panic!("{written}");
+    };
+    for (line, said) in [
+        (
+            page,
+            json!({"shop": "shop-acme", "host": "www.acme.example", "status": 200, "method": "GET",
+                "client": "127.0.0.1", "tls": "TLSv1.3", "retries": 0}),
+        ),
+        (
+            nobody,
+            json!({"host": "nobody.example", "status": 404, "method": "GET"}),
+        ),
+    ] {
+        for (name, value) in said.as_object().unwrap() {
+            assert_eq!(&line[name], value, "{name}: {written}");
+        }
+    }
+    assert!(
+        page["path"].as_str().unwrap().ends_with("/a\"b?c=d"),
+        "{written}"
+    );
+    for timer in ["wait_ms", "connect_ms", "answer_ms", "total_ms"] {
+        assert!(page[timer].is_i64(), "{timer}: {written}");
+    }
+    let time: jiff::Timestamp = page["time"].as_str().unwrap().parse().unwrap();
+    assert!(time.duration_until(jiff::Timestamp::now()).abs() < jiff::SignedDuration::from_mins(1));
+    assert_eq!(
+        page["request"].as_str().unwrap().len(),
+        36,
+        "a UUID: {written}"
     );
 }
 

@@ -4,18 +4,17 @@
 use super::measure::{milliseconds, percentiles, spread, used};
 use e2e::{
     figures::table,
-    haproxy::{Backend, Edge, free_port},
+    haproxy::{Backend, Edge, Relay, Tells, free_port},
     peers::required,
     process::{Program, Running},
 };
 use edge::agent::lines::Target;
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
 
 /// The shop that is measured, and its requests a second.
 const OTHER: &str = "other.example";
@@ -97,7 +96,8 @@ fn asked(shops: &[(&str, SocketAddr)]) -> Asked {
     }
     edge.start();
     // Another address than what is measured.
-    let relays = (10..20).map(|address| Relay::new(&edge, address)).collect();
+    let relay = |last| Relay::new(&edge, Ipv4Addr::new(127, 0, 0, last), Tells::Nothing);
+    let relays = (10..20).map(relay).collect();
     Asked { edge, relays }
 }
 
@@ -194,41 +194,4 @@ fn p99(edge: &Edge) -> Duration {
     let times: Vec<_> = text.lines().map(line).collect();
     assert!(times.len() > 1000, "{}", outcome.stdout);
     percentiles(times)[1]
-}
-
-/// Passes connections on from an address of loopback of its own.
-struct Relay {
-    port: u16,
-    _process: Running,
-    _directory: TempDir,
-}
-
-impl Relay {
-    fn new(edge: &Edge, address: u8) -> Self {
-        let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
-        let file = directory.path().join("relay.cfg");
-        let text = format!(
-            "global
-    nbthread 1
-defaults
-    mode tcp
-    timeout connect 1s
-    timeout client 1m
-    timeout server 1m
-listen relay
-    bind 127.0.0.1:{port}
-    server edge 127.0.0.1:{} source 127.0.0.{address}
-",
-            edge.https
-        );
-        fs::write(&file, text).unwrap();
-        let program = Program::new(required("haproxy"))
-            .args(["-db", "-f"])
-            .arg(&file);
-        Self {
-            port,
-            _process: program.deadline(Duration::from_hours(2)).start(),
-            _directory: directory,
-        }
-    }
 }
