@@ -186,8 +186,12 @@ test-console: tools build cluster-tests ## the console in a real browser, and un
 	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  $(target)/cluster-tests/cluster --ignored --test-threads=1 --show-output a_browser_shows people_log_in two_people a_scanner
 
+.PHONY: test-warming
+test-warming: tools build ## a warmed pool and a cold one with all scripts of Debian's PHP programs (some minutes)
+	cargo test --locked --workspace --all-features --test e2e -- --ignored all_of_the_corpus
+
 .PHONY: test-all
-test-all: test test-root test-nfs interop test-cluster test-scaling test-outage test-browser test-console test-stack ## every test, also those that CI leaves out, before you call something done (some two hours once all is built, by the sum of its parts)
+test-all: test test-root test-nfs interop test-cluster test-warming test-scaling test-outage test-browser test-console test-stack ## every test, also those that CI leaves out, before you call something done (some two hours once all is built, by the sum of its parts)
 
 .PHONY: bench-watch
 bench-watch: build ## longshore-watch of the images with 10,000 domains, with 1,000 agents, and with two lost packets in a hundred; an agent with visitors and errors; as root (10 minutes, and the images' binaries)

@@ -3,8 +3,8 @@
 //!
 //! - `crd`: Shop, `ShopClass`, Release, Rollout: their types, schemas and defaults.
 //! - `fleet`, `claims`: all of them together, and what each shop claims for itself.
-//! - `proof`, `backoff`: how the owner of a domain names its shop in DNS, and how long to wait after
-//!   a failure.
+//! - `proof`, `backoff`: how the owner of a domain names its shop in DNS, and how long to wait
+//!   after a failure.
 //! - `resolved`: a release that was read, and the facts of the moment for rendering.
 //! - `download`: what a pod downloads for a release.
 //! - `object`, `name`, `object_meta`, `step`: generated objects: their identities, their names,

@@ -24,8 +24,8 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// Takes in what the ConfigMap says now of these shops; whoever can write it fills no memory with
-    /// others.
+    /// Takes in what the ConfigMap says now of these shops; whoever can write it fills no memory
+    /// with others.
     pub fn take(
         &mut self,
         data: &BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! The forms in which a Shop is changed: its fields as text, and the spec that the text makes. What
-//! a Shop may be, the API server decides; here is only what it could not be asked, since the text is
-//! no spec at all.
+//! a Shop may be, the API server decides; here is only what it could not be asked, since the text
+//! is no spec at all.
 
 mod domains;
 pub(crate) mod many;

@@ -1,5 +1,5 @@
-//! Health and metrics, at a listener of their own: for the kubelet and Prometheus, and never routed to
-//! people.
+//! Health and metrics, at a listener of their own: for the kubelet and Prometheus, and never routed
+//! to people.
 
 use crate::{
     metrics::{self, Figures},
@@ -8,8 +8,8 @@ use crate::{
 use runtime::{Page, Pages};
 use std::sync::Arc;
 
-/// What each path answers. It is ready once everything was listed; that the API server is away later
-/// takes no pages from anybody.
+/// What each path answers. It is ready once everything was listed; that the API server is away
+/// later takes no pages from anybody.
 pub(crate) fn pages(registry: Arc<Registry>, figures: Arc<Figures>) -> Pages {
     Arc::new(move |path| match path {
         "/livez" => Page::Text("ok\n".to_owned()),

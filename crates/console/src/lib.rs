@@ -9,8 +9,8 @@
 //! ```
 //!
 //! It stores nothing: what it shows is what the API server has, and what it does, `longshore` does
-//! as well. Each write is made with the rights of the person who asks for it, and is one line of the
-//! log.
+//! as well. Each write is made with the rights of the person who asks for it, and is one line of
+//! the log.
 //!
 //! | file | gives |
 //! |---|---|

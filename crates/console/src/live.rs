@@ -30,7 +30,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long changes are gathered: the scheduler writes a Shop's status, and then the next part of it.
+/// How long changes are gathered: the scheduler writes a Shop's status, and then the next part of
+/// it.
 const GATHER: Duration = Duration::from_millis(100);
 /// Keys that a page may have.
 const KEYS: usize = 200;

@@ -1,5 +1,5 @@
-//! What a person may do, as the API server says it: it decides what is offered. Whether something is
-//! done, the API server decides again, when it is done.
+//! What a person may do, as the API server says it: it decides what is offered. Whether something
+//! is done, the API server decides again, when it is done.
 
 use client::{ApiError, Cluster};
 use k8s_openapi::api::authorization::v1::{
@@ -14,8 +14,8 @@ use tracing::debug;
 
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(30);
-/// How long it counts while it is asked for again: it decides about buttons alone, for which no page
-/// waits twice.
+/// How long it counts while it is asked for again: it decides about buttons alone, for which no
+/// page waits twice.
 const STALE: Duration = Duration::from_mins(5);
 /// Answers that are kept of a person; then all are forgotten.
 const KEPT: usize = 2_000;

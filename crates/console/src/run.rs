@@ -76,8 +76,9 @@ impl ConsoleError {
 
 type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves until `stop`, pages at the first address, and health and metrics at the second one, if there
-/// is one; `opened` is told the address for the person's browser. `namespace` is that of the scheduler.
+/// Serves until `stop`, pages at the first address, and health and metrics at the second one, if
+/// there is one; `opened` is told the address for the person's browser. `namespace` is that of the
+/// scheduler.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What the console remembers of a person is a cookie of that person's browser, sealed by a key that
-//! all replicas have: it survives restarts, and nothing is stored.
+//! What the console remembers of a person is a cookie of that person's browser, sealed by a key
+//! that all replicas have: it survives restarts, and nothing is stored.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::{

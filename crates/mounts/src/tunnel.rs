@@ -57,6 +57,8 @@ const HOLD: Duration = Duration::from_secs(1);
 /// ends.
 const CONNECTIONS: usize = 32;
 /// Connections that are looked at together, and how soon the next ones are after one was refused.
+/// All come from 127.0.0.1: who asks is told by its user alone, so that this is the bound of a
+/// peer.
 const AT_ONCE: usize = 128;
 const REFUSED: Duration = Duration::from_millis(20);
 /// How often the log says that somebody was refused, who decides how often that is.

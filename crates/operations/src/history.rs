@@ -13,8 +13,8 @@ const KEPT: usize = 50;
 /// How often it is tried where the scheduler writes at the same moment.
 const TRIES: usize = 5;
 
-/// Records that this was done. What was done stays done if that fails: an entry is no reason to keep
-/// somebody from stopping a rollout. So a failure is a warning.
+/// Records that this was done. What was done stays done if that fails: an entry is no reason to
+/// keep somebody from stopping a rollout. So a failure is a warning.
 pub(crate) async fn note(cluster: &Cluster, rollout: &str, what: &str, who: &Who) -> Vec<String> {
     match add(cluster, rollout, what, who).await {
         Ok(()) => Vec::new(),

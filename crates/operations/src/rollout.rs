@@ -34,8 +34,8 @@ pub fn defaults(release: &str) -> RolloutSpec {
     serde_json::from_value(json!({ "release": release })).unwrap_or_else(|_| unreachable!())
 }
 
-/// Reads a wave: a percentage or shops with commas between them, and how long it is watched, such as
-/// `10:30m`.
+/// Reads a wave: a percentage or shops with commas between them, and how long it is watched, such
+/// as `10:30m`.
 ///
 /// # Errors
 ///
@@ -103,8 +103,8 @@ pub fn download(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet) -> Option
     })
 }
 
-/// Which shops of the release's channel would move, by what they are assigned now. `shops` are those
-/// that were named; all of them if that is empty.
+/// Which shops of the release's channel would move, by what they are assigned now. `shops` are
+/// those that were named; all of them if that is empty.
 #[must_use]
 pub fn moving(shops: &[String], release: &ResolvedRelease, fleet: &Fleet) -> Vec<Moving> {
     let channel = release.channel.as_str();

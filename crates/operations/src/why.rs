@@ -12,8 +12,9 @@ use plan::why::Answer;
 /// different.
 const PODS: u32 = 100;
 
-/// Adds what is wrong with the pods, and with the Secret of a shop that should be served and is not.
-/// Who may not look at them is told the rest. The result is the pods, as far as they were looked at.
+/// Adds what is wrong with the pods, and with the Secret of a shop that should be served and is
+/// not. Who may not look at them is told the rest. The result is the pods, as far as they were
+/// looked at.
 pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) -> Vec<Pod> {
     let shop = fleet.shops.get(&answer.shop);
     let runs = |shop: &Shop| matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance);

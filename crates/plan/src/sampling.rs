@@ -1,8 +1,8 @@
 //! Shops whose changes are the same, as far as that can be told without asking: what was rendered
 //! for a shop before is rendered again, and where its digests are those of the last write, the
 //! fields that differ are the fields that would change. Of an object that is new, all of it counts.
-//! The API server then tries some shops of each kind of change, and all of a kind of which one turns
-//! out otherwise.
+//! The API server then tries some shops of each kind of change, and all of a kind of which one
+//! turns out otherwise.
 
 use super::{Action, Basis, Change, Field, difference, summary, tidy};
 use api::Deletion;

@@ -57,8 +57,8 @@ impl Answer {
 /// Releases that are named, at most.
 const UNREADABLE: usize = 5;
 
-/// Explains one shop of a fleet, of which it is known what its shops claim; `halted` is what the halt
-/// says.
+/// Explains one shop of a fleet, of which it is known what its shops claim; `halted` is what the
+/// halt says.
 #[must_use]
 pub fn why(
     name: &str,

@@ -69,8 +69,8 @@ struct Arguments {
     /// Name server for proofs of domains; otherwise those of /etc/resolv.conf
     #[arg(long, value_name = "ADDRESS")]
     dns: Option<SocketAddr>,
-    /// A host of the platform, the namespace whose Service `web` answers there, and perhaps the Secret of
-    /// its certificate: HOST=NAMESPACE or HOST=NAMESPACE/SECRET. No shop gets the host
+    /// A host of the platform, the namespace whose Service `web` answers there, and perhaps the
+    /// Secret of its certificate: HOST=NAMESPACE or HOST=NAMESPACE/SECRET. No shop gets the host
     #[arg(long, value_name = "HOST")]
     platform_host: Vec<PlatformHost>,
     /// Which events are logged

@@ -87,8 +87,8 @@ pub fn metric(port: u16, name: &str) -> Option<u64> {
         .ok()
 }
 
-/// Waits until the scheduler has looked at every shop, and nothing waits. One that lost its Lease has
-/// nothing that waits, either.
+/// Waits until the scheduler has looked at every shop, and nothing waits. One that lost its Lease
+/// has nothing that waits, either.
 pub fn settled(shops: usize) {
     eventually("every shop looked at", LONG, || {
         let all = of_scheduler("reconciles_total")? >= shops as u64

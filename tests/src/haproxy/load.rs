@@ -13,8 +13,8 @@ pub struct Requests {
     pub all: u64,
     /// Those of them that were not answered with 2xx.
     pub failed: u64,
-    /// Those of the failed that met the end of their connection. A browser asks again on another one
-    /// (RFC 9113, 6.8); h2load does not.
+    /// Those of the failed that met the end of their connection. A browser asks again on another
+    /// one (RFC 9113, 6.8); h2load does not.
     pub ended: u64,
 }
 

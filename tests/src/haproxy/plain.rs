@@ -8,8 +8,8 @@ use std::{fs, net::SocketAddr};
 pub enum Plain {
     /// It passes requests on as they are, with HAProxy's own short log.
     Bare,
-    /// It does what an edge of many hosts cannot do without: it finds a host's backend in a map, tells
-    /// the pod in headers who asked and how, and logs as ours does.
+    /// It does what an edge of many hosts cannot do without: it finds a host's backend in a map,
+    /// tells the pod in headers who asked and how, and logs as ours does.
     Least,
 }
 

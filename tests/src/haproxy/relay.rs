@@ -1,4 +1,5 @@
-//! Connections that come from another address of loopback, as those of a visitor or a load balancer.
+//! Connections that come from another address of loopback, as those of a visitor or a load
+//! balancer.
 
 use super::{Edge, free_port};
 use crate::{

@@ -57,7 +57,8 @@ impl Doors {
 }
 
 impl Platform<'_> {
-    /// The provider, killed when what this gives is dropped, with a certificate for itself and the console.
+    /// The provider, killed when what this gives is dropped, with a certificate for itself and the
+    /// console.
     ///
     /// # Panics
     ///

@@ -78,6 +78,7 @@ fn the_help_of_every_command_has_an_example_of_it() {
         }
         open.extend(below);
     }
+    // CI's, and those of the people of a cluster.
     let some = [
         "key generate",
         "trust rotate",
@@ -90,6 +91,13 @@ fn the_help_of_every_command_has_an_example_of_it() {
         "root why",
         "diff",
         "gc",
+        "apply",
+        "halt",
+        "import",
+        "plan",
+        "render",
+        "rollout start",
+        "why",
     ];
     assert!(
         some.iter().all(|command| seen.contains(*command)) && seen.len() >= 19,

@@ -26,6 +26,7 @@ mod faults;
 mod floor;
 mod harness;
 mod idle;
+mod ignored;
 mod installing;
 mod interop;
 mod journey;

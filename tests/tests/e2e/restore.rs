@@ -43,8 +43,8 @@ find . -type f -printf '%P\n' | while read -r file; do
 done
 "#;
 
-/// What mariadb-dump 10.11 writes of a database, but for comments and settings; the platform's tests
-/// have the program itself.
+/// What mariadb-dump 10.11 writes of a database, but for comments and settings; the platform's
+/// tests have the program itself.
 fn dump(shop: &str) -> String {
     format!(
         "/*M!999999\\- enable the sandbox mode */ \n\
@@ -57,8 +57,8 @@ fn dump(shop: &str) -> String {
     )
 }
 
-/// A server with the databases `acme` and `other`, each with the table `orders` and its own user, and
-/// an empty store.
+/// A server with the databases `acme` and `other`, each with the table `orders` and its own user,
+/// and an empty store.
 struct Place {
     scratch: TempDir,
     port: u16,

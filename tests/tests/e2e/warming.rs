@@ -304,15 +304,14 @@ fn a_warmed_pool_does_what_a_cold_one_does_with_every_shape_of_script() {
     );
 }
 
-/// About a tenth, for CI. All of it, with `MediaWiki`, by hand: `cargo test --workspace
-/// --all-features --test e2e -- --ignored all_of_the_corpus`.
+/// About a tenth, for CI. All of it, with `MediaWiki`: `make test-warming`.
 #[test]
 fn a_warmed_pool_does_what_a_cold_one_does_with_scripts_of_debian() {
     corpus_in_both_pools(Extent::Shop, SHARE);
 }
 
 #[test]
-#[ignore = "some minutes: 17,952 scripts in two pools"]
+#[ignore = "some minutes: 17,952 scripts in two pools: make test-warming"]
 fn all_of_the_corpus() {
     corpus_in_both_pools(Extent::More, 1);
 }

@@ -1,5 +1,5 @@
-//! What others say of the edge: a real browser, and testssl.sh. `make test-browser` installs both and
-//! runs these.
+//! What others say of the edge: a real browser, and testssl.sh. `make test-browser` installs both
+//! and runs these.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use e2e::{
@@ -23,7 +23,8 @@ const HOST: &str = "www.acme.example";
 const PAGE: &str = "<!doctype html><body><script>document.body.textContent = 'by ' + \
     performance.getEntriesByType('navigation')[0].nextHopProtocol</script>";
 
-/// A shop that answers with the page, and the authority of its certificate and the digest of its key.
+/// A shop that answers with the page, and the authority of its certificate and the digest of its
+/// key.
 fn edge() -> (Edge, String, String) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -118,8 +118,9 @@ fn an_overloaded_haproxy_shares_what_it_can_do_by_weight() {
     assert!((1.8..2.2).contains(&ratio), "{passed:?}: {ratio}");
 }
 
-/// Visitors that begin and never get on: one after the handshake of TCP, others after half of a head
-/// or of a body. What ends them is HAProxy, after 10 seconds at most; nobody else waits for them.
+/// Visitors that begin and never get on: one after the handshake of TCP, others after half of a
+/// head or of a body. What ends them is HAProxy, after 10 seconds at most; nobody else waits for
+/// them.
 #[test]
 fn who_is_slow_holds_nobody_up_and_is_sent_away() {
     let pod = Backend::new("acme-1");

@@ -110,8 +110,8 @@ const CASES: [(&str, &str, u64); 20] = [
     ),
 ];
 
-/// A request of HTTP/2 is passed on as one of HTTP/1.1: its headers after `:method` and `:scheme`, its
-/// body, and how many requests it may be for a pod at most.
+/// A request of HTTP/2 is passed on as one of HTTP/1.1: its headers after `:method` and `:scheme`,
+/// its body, and how many requests it may be for a pod at most.
 type Http2 = (
     &'static str,
     &'static [(&'static str, &'static str)],
@@ -208,7 +208,8 @@ const HTTP2: [Http2; 12] = [
     ),
 ];
 
-/// The frames of a client with one request (RFC 9113), none of which a client of our own would make.
+/// The frames of a client with one request (RFC 9113), none of which a client of our own would
+/// make.
 fn frames(headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();

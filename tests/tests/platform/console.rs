@@ -1,5 +1,5 @@
-//! The console from its image, behind the edge and a login: two people, its streams, and what happens
-//! while something is away.
+//! The console from its image, behind the edge and a login: two people, its streams, and what
+//! happens while something is away.
 
 #![allow(
     clippy::disallowed_methods,

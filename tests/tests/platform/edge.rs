@@ -162,7 +162,8 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
         ("--http2", "HTTP/2 200"),
         ("--http3-only", "HTTP/3 200"),
     ] {
-        // A first connection may take more than its ten seconds where everything else has just begun.
+        // A first connection may take more than its ten seconds where everything else has just
+        // begun.
         let mut tries = 0;
         eventually(&format!("a page by {option}"), LONG, || {
             let page = way.get(HOST, &[option]);
@@ -327,8 +328,8 @@ fn nobody_comes(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
     });
 }
 
-/// An agent is killed, somebody brings a certificate that is none, and HAProxy's configuration becomes
-/// one that it cannot read: visitors notice nothing.
+/// An agent is killed, somebody brings a certificate that is none, and HAProxy's configuration
+/// becomes one that it cannot read: visitors notice nothing.
 fn what_is_wrong_goes_nowhere(platform: &Platform<'_>, way: &Way, pod: &str) {
     let cluster = platform.cluster;
     let load = way.load(Duration::from_secs(20));

@@ -16,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// From the load's beginning until all new pods serve: one of an autoscaler's rounds of 15 s, or the
-/// next.
+/// From the load's beginning until all new pods serve: one of an autoscaler's rounds of 15 s, or
+/// the next.
 const GROWN: Duration = Duration::from_mins(2);
 const LONG: Duration = Duration::from_mins(3);
 /// A page costs 12 ms of a processor, however busy that is: these visitors want more than one core,

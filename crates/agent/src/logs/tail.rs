@@ -1,7 +1,8 @@
 //! How far one log was read, whoever wrote it and however fast.
 //!
-//! A round reads a share of what is new, where many short records count as if they were longer. What is too much for the next rounds, too, is left out, so
-//! that what comes next is read when it is new; it is counted, as far as that costs little.
+//! A round reads a share of what is new, where many short records count as if they were longer.
+//! What is too much for the next rounds, too, is left out, so that what comes next is read when it
+//! is new; it is counted, as far as that costs little.
 
 use crate::errors::{Errors, Place};
 use observe::{Event, Record, Records, Source, begins};

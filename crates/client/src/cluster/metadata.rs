@@ -12,8 +12,8 @@ use kube::{
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Objects in one page of a list: each takes some kilobytes while it is read, and a few hundred bytes
-/// of it are kept.
+/// Objects in one page of a list: each takes some kilobytes while it is read, and a few hundred
+/// bytes of it are kept.
 const PAGE: u32 = 200;
 /// Kinds that are listed at the same time: the API server makes each list on one core.
 const AT_ONCE: usize = 4;
@@ -30,8 +30,8 @@ struct Listed {
     metadata: Meta,
 }
 
-/// Metadata without who manages which field, which is most of its bytes, and many times as much once
-/// it is read.
+/// Metadata without who manages which field, which is most of its bytes, and many times as much
+/// once it is read.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Meta {

@@ -160,8 +160,8 @@ impl Cluster {
         self.write(&format!("change {identity}"), call).await
     }
 
-    /// Changes an object by a JSON merge patch in a person's name, and gives it as it is stored then,
-    /// or would be; `None` if it no longer is at `version`.
+    /// Changes an object by a JSON merge patch in a person's name, and gives it as it is stored
+    /// then, or would be; `None` if it no longer is at `version`.
     ///
     /// # Errors
     ///

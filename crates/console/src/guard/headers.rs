@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Nothing from elsewhere, nothing inline, no frame. Of referrers, `same-origin`: with `no-referrer`
-/// browsers would say that forms come from the origin `null`.
+/// Nothing from elsewhere, nothing inline, no frame. Of referrers, `same-origin`: with
+/// `no-referrer` browsers would say that forms come from the origin `null`.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; img-src 'self'; script-src 'self'; style-src 'self'";
 /// Devices of the reader's that no page of ours needs.

@@ -1,5 +1,5 @@
-//! Who did what: what the API server has on record of rollouts and of the halt. Changes of Shops are
-//! in the API server's own audit log, and in the log of the console.
+//! Who did what: what the API server has on record of rollouts and of the halt. Changes of Shops
+//! are in the API server's own audit log, and in the log of the console.
 
 use super::{Answer, Desk};
 use crate::{

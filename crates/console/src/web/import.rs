@@ -28,7 +28,8 @@ use serde_json::Value;
 use std::{iter, path::Path, sync::Arc};
 use tracing::info;
 
-/// Shops that are made at once, at most: their plan is tried by the API server while a person waits.
+/// Shops that are made at once, at most: their plan is tried by the API server while a person
+/// waits.
 const SHOPS: usize = 500;
 /// Problems that are shown at most.
 const SHOWN: usize = 100;

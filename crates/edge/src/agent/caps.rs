@@ -1,5 +1,5 @@
-//! Who gets how much of an overloaded HAProxy: each shop by the weight of its class, and what a shop
-//! does not want is the others'. Pure.
+//! Who gets how much of an overloaded HAProxy: each shop by the weight of its class, and what a
+//! shop does not want is the others'. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ const ROOM: u32 = 20;
 const SURE: u32 = 2;
 /// How many looks it must have had room for all that is asked, before nobody is.
 const CALM: u32 = 5;
-/// Of what was let through when it began, at least so much stays allowed: where it is not shops' requests
-/// that HAProxy is busy with, such as handshakes of a flood, refusing more of them helps nobody.
+/// Of what was let through when it began, at least so much stays allowed: where it is not shops'
+/// requests that HAProxy is busy with, such as handshakes of a flood, refusing more of them helps
+/// nobody.
 const LEAST: f64 = 0.5;
 /// By how much what is allowed changes from one look to the next.
 const STEP: f64 = 0.95;

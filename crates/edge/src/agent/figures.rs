@@ -109,8 +109,8 @@ impl Figures {
         self.shops.lock().rates.clone()
     }
 
-    /// Takes in what HAProxy says of its backends, and of whose they are. Gives how often it was not
-    /// let in by pods of each shop.
+    /// Takes in what HAProxy says of its backends, and of whose they are. Gives how often it was
+    /// not let in by pods of each shop.
     pub fn stat(&self, stat: &str, slots: &str) -> BTreeMap<String, u64> {
         let now = Instant::now();
         let counts = counts(stat, slots);

@@ -119,8 +119,8 @@ impl Keeper {
         self.apply(wanted).await
     }
 
-    /// Writes the certificates that are needed, and all files if everything is compared; what is left
-    /// to do needs the model no more.
+    /// Writes the certificates that are needed, and all files if everything is compared; what is
+    /// left to do needs the model no more.
     ///
     /// # Errors
     ///

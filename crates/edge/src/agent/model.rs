@@ -16,7 +16,8 @@ use std::{
 
 /// Everything that was read, each object by itself, so that one that changes replaces itself.
 ///
-/// What a host or a shop is called says in which shard its lines are; lines elsewhere count nothing.
+/// What a host or a shop is called says in which shard its lines are; lines elsewhere count
+/// nothing.
 #[derive(Debug, Default)]
 pub struct Model {
     /// The maps, by ConfigMap.

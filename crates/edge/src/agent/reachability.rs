@@ -1,8 +1,8 @@
-//! Pods that take no connections although they should be ready: their node is gone, and Kubernetes has
-//! not noticed it yet, or its API server cannot say so.
+//! Pods that take no connections although they should be ready: their node is gone, and Kubernetes
+//! has not noticed it yet, or its API server cannot say so.
 //!
-//! HAProxy passes over such a pod, a second later, for each request. So it is told to leave it alone
-//! until it takes connections again.
+//! HAProxy passes over such a pod, a second later, for each request. So it is told to leave it
+//! alone until it takes connections again.
 
 use super::{
     endpoints::{PodName, State},

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a slot rests after its shop has left: longer than any request may wait in its queue. The
-/// next shop's pods would answer it.
+/// How long a slot rests after its shop has left: longer than any request may wait in its queue.
+/// The next shop's pods would answer it.
 const REST: Duration = Duration::from_mins(1);
 
 /// The slots, and whose they are.
@@ -16,8 +16,8 @@ pub struct Slots {
     count: u32,
     of: BTreeMap<String, u32>,
     free: BTreeSet<u32>,
-    /// Of shops that have left, with their names: the map says them, too, so that another process lets
-    /// them rest as well.
+    /// Of shops that have left, with their names: the map says them, too, so that another process
+    /// lets them rest as well.
     resting: VecDeque<(Instant, String, u32)>,
     /// Those that have servers which HAProxy does not delete yet: they rest on.
     pub busy: BTreeSet<String>,
@@ -79,7 +79,8 @@ impl Slots {
         slot.copied().map(name)
     }
 
-    /// Each shop and its slot, also of shops that have left while their slots rest: no host leads there.
+    /// Each shop and its slot, also of shops that have left while their slots rest: no host leads
+    /// there.
     pub fn lines(&self) -> impl Iterator<Item = (&str, String)> {
         let resting = self.resting.iter().map(|(_, shop, slot)| (shop, slot));
         let all = self.of.iter().chain(resting);
@@ -91,8 +92,8 @@ impl Slots {
         (1..=self.count).map(name)
     }
 
-    /// Gives each of these shops a slot, and takes it from all others. If there are too few, there are
-    /// twice as many as are needed from now on, and HAProxy has to be told by a reload.
+    /// Gives each of these shops a slot, and takes it from all others. If there are too few, there
+    /// are twice as many as are needed from now on, and HAProxy has to be told by a reload.
     pub fn assign(&mut self, shops: &BTreeSet<&str>, now: Instant) -> Assigned {
         let (of, resting) = (&mut self.of, &mut self.resting);
         let mut assigned = Assigned::default();

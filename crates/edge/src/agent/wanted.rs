@@ -46,8 +46,8 @@ impl Wants {
         }
     }
 
-    /// Takes in what the model says and whom HAProxy refuses how much. `known` is whether HAProxy is
-    /// known to be as it should have been before.
+    /// Takes in what the model says and whom HAProxy refuses how much. `known` is whether HAProxy
+    /// is known to be as it should have been before.
     pub fn look(
         &mut self,
         model: &mut Model,
@@ -86,7 +86,8 @@ impl Wants {
         difference(&actual.only(&wanted.of, &self.slots), &wanted.snapshot)
     }
 
-    /// Takes in which slots have servers that HAProxy did not delete: the same part is looked at again.
+    /// Takes in which slots have servers that HAProxy did not delete: the same part is looked at
+    /// again.
     pub fn refused(&mut self, wanted: Wanted, slots: BTreeSet<String>) {
         if !slots.is_empty() {
             self.touched.extend(wanted.of);

@@ -1,5 +1,6 @@
-//! The Shops as they would be once they are patched: the API server tries some of each kind of patch,
-//! and all of a kind of which one turns out otherwise. The definitions are checked for all others.
+//! The Shops as they would be once they are patched: the API server tries some of each kind of
+//! patch, and all of a kind of which one turns out otherwise. The definitions are checked for all
+//! others.
 
 use super::{Basis, Edit, Planner, SAMPLES, edit, merge, moved, stored};
 use crate::{OperationError, create::RULES, parallel::at_once};

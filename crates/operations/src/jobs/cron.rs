@@ -62,8 +62,8 @@ fn runs(deployment: &Value) -> bool {
     deployment["spec"]["replicas"].as_i64() != Some(0)
 }
 
-/// Both mark a job in the database before they run it, so that nobody else does. What Magento 1 runs
-/// "always" it does not mark, and so it is left to cron.
+/// Both mark a job in the database before they run it, so that nobody else does. What Magento 1
+/// runs "always" it does not mark, and so it is left to cron.
 fn command(engine: Engine, php: &str) -> Option<[String; 3]> {
     let program = match engine {
         Engine::Magento1 => format!("exec php{php} cron.php -mdefault"),

@@ -115,8 +115,8 @@ fn stores(context: &ShopContext<'_>) -> String {
         .concat()
 }
 
-/// Each request of a visitor that PHP answered, and no question of the kubelet's, is told to the agent, which counts them by release.
-/// nginx does not wait for it.
+/// Each request of a visitor that PHP answered, and no question of the kubelet's, is told to the
+/// agent, which counts them by release. nginx does not wait for it.
 fn requests() -> String {
     format!(
         "log_format requests '$status $request_time $realpath_root';\n\

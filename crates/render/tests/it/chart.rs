@@ -158,7 +158,7 @@ fn has_certificates(role: &Value) -> bool {
             .any(|it| namespace == it)
 }
 
-/// Alerts of what the chart installs beside Prometheus: a Prometheus of somebody else's has its own.
+/// Alerts of what the chart installs beside Prometheus: somebody else's Prometheus has its own.
 const OWN: [&str; 2] = ["alertmanager.yaml", "prometheus.yaml"];
 
 #[test]

@@ -1,12 +1,12 @@
-//! Proofs of domains: looks up which shop the owner of each domain names, and keeps what it found in
-//! the Shops' status, from which every process decides whose a host is.
+//! Proofs of domains: looks up which shop the owner of each domain names, and keeps what it found
+//! in the Shops' status, from which every process decides whose a host is.
 //!
 //! ```text
 //!  Shops of classes that ask ──► lookups ──► DNS ──► status.provenHosts ──► claims ──► routes
 //! ```
 //!
-//! Each process does so for the shops of its shards. What is written is read by all of them, so that
-//! no start waits for DNS, and the processes do not differ.
+//! Each process does so for the shops of its shards. What is written is read by all of them, so
+//! that no start waits for DNS, and the processes do not differ.
 
 use super::{Controller, queue::Priority};
 use api::proof;

@@ -53,8 +53,8 @@ pub(crate) struct ShopFigures {
     pub(crate) hosts_down: u64,
     /// By vantage point: whether all hosts are up, and how long the slowest took.
     pub(crate) views: BTreeMap<Vantage, (bool, Option<f64>)>,
-    /// By vantage point: what is wrong with the hosts that are down. If it is not one thing, the one
-    /// that stands nearest to the shop: its own errors before its certificate, and DNS last.
+    /// By vantage point: what is wrong with the hosts that are down. If it is not one thing, the
+    /// one that stands nearest to the shop: its own errors before its certificate, and DNS last.
     pub(crate) causes: BTreeMap<Vantage, Cause>,
     pub(crate) certificate_end: Option<Timestamp>,
     /// What is wrong with one of its hosts.

@@ -63,7 +63,7 @@ fn nft(command: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs root, and nft of the kernel; PROBE_SECONDS minutes, which is 2"]
+#[ignore = "needs root, and nft of the kernel; PROBE_SECONDS minutes, which is 2: make bench-watch"]
 async fn two_lost_packets_in_a_hundred_are_no_incident() {
     let seconds = env::var("PROBE_SECONDS").map_or(PROBE_SECONDS, |it| it.parse().unwrap());
     let every = Duration::from_secs(seconds);

@@ -1,7 +1,7 @@
-//! How fast the console is with a large fleet, on a real API server whose nodes and pods kwok plays:
-//! its pages, a key stroke in a browser, plans, and 200 open pages while a rollout moves all shops.
-//! Ends with 1 if a figure misses its goal. Runs inside a cluster: `cluster run --nodes 0 --kwok 4 --
-//! bench-console`.
+//! How fast the console is with a large fleet, on a real API server whose nodes and pods kwok
+//! plays: its pages, a key stroke in a browser, plans, and 200 open pages while a rollout moves all
+//! shops. Ends with 1 if a figure misses its goal. Runs inside a cluster: `cluster run --nodes 0
+//! --kwok 4 -- bench-console`.
 
 #![allow(
     clippy::disallowed_methods,

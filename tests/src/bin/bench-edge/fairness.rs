@@ -1,5 +1,5 @@
-//! What a shop in trouble costs other shops of its edge: how long 99 of 100 of their requests take at
-//! most, beside it and beside the same trouble at another edge, in turn.
+//! What a shop in trouble costs other shops of its edge: how long 99 of 100 of their requests take
+//! at most, beside it and beside the same trouble at another edge, in turn.
 
 use super::measure::{milliseconds, percentiles, spread, used};
 use e2e::{
@@ -136,8 +136,8 @@ impl Trouble {
     }
 }
 
-/// The median of 99 % beside the trouble, how often as much it is as beside the same at another edge,
-/// and of how much of a core the trouble takes.
+/// The median of 99 % beside the trouble, how often as much it is as beside the same at another
+/// edge, and of how much of a core the trouble takes.
 fn beside(ours: &Asked, another: &Asked, trouble: &Trouble, rounds: usize) -> [String; 3] {
     let measured = |asked: &Asked| {
         let running = trouble.begin(&asked.relays);
@@ -149,7 +149,8 @@ fn beside(ours: &Asked, another: &Asked, trouble: &Trouble, rounds: usize) -> [S
         let processor = used(ours.edge.worker()).processor.saturating_sub(before);
         let share = processor.div_duration_f64(start.elapsed());
         drop(running);
-        // What waits in a queue leaves it within ten seconds; it is the next measurement's otherwise.
+        // What waits in a queue leaves it within ten seconds; it is the next measurement's
+        // otherwise.
         thread::sleep(Duration::from_secs(11));
         (longest, share)
     };

@@ -1,5 +1,5 @@
-//! What an edge of thousands of domains costs: its start, its memory, a change of each kind, requests
-//! beside a plain HAProxy and another edge, and what a shop in trouble costs other shops.
+//! What an edge of thousands of domains costs: its start, its memory, a change of each kind,
+//! requests beside a plain HAProxy and another edge, and what a shop in trouble costs other shops.
 
 #![allow(
     clippy::disallowed_methods,
@@ -98,8 +98,8 @@ fn fill(edge: &mut Edge, arguments: &Arguments) {
     }
 }
 
-/// Makes a change, from the object that changes on, has HAProxy take it, and says how long both took;
-/// so many times.
+/// Makes a change, from the object that changes on, has HAProxy take it, and says how long both
+/// took; so many times.
 fn each(edge: &mut Edge, times: usize, mut change: impl FnMut(&mut Edge, usize)) -> Vec<Duration> {
     let mut change = |turn| {
         let start = Instant::now();

@@ -18,8 +18,8 @@ use std::{
 /// Shops beside it, so that what is compared has some size.
 const SHOPS: usize = 1000;
 
-/// One pod takes another's place, so many times, while visitors ask: from what an `EndpointSlice` says
-/// to the first request that the new one has. The agent gathers changes for 20 ms before.
+/// One pod takes another's place, so many times, while visitors ask: from what an `EndpointSlice`
+/// says to the first request that the new one has. The agent gathers changes for 20 ms before.
 pub(crate) fn ready(times: usize) -> String {
     let pods = [Backend::terse(), Backend::terse()];
     let mut edge = Edge::new(2000);

@@ -13,8 +13,8 @@ use clap::Parser;
 use e2e::ending;
 use std::{error::Error, fs, io, process::ExitCode, time::Duration};
 
-/// Measures Prometheus with a fleet that is played, and the store of logs with lines of agents. Their
-/// programs are built by `tests/tools/tools DIRECTORY stack`.
+/// Measures Prometheus with a fleet that is played, and the store of logs with lines of agents.
+/// Their programs are built by `tests/tools/tools DIRECTORY stack`.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Shops, each with all series that longshore-watch may serve of one
@@ -56,7 +56,8 @@ fn usage(process: u32) -> io::Result<Usage> {
         )
     };
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // utime and stime are the 12th and 13th field after the name, in hundredths of a second: proc(5).
+    // utime and stime are the 12th and 13th field after the name, in hundredths of a second:
+    // proc(5).
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks = after.split_whitespace().skip(11).take(2);
     let ticks: u64 = ticks.filter_map(|it| it.parse::<u64>().ok()).sum();

@@ -115,7 +115,8 @@ fn told(cluster: &Cluster, shop: &str) -> Value {
     cluster.get(&["shop", shop])["status"]["release"]["sequence"].clone()
 }
 
-/// From the shop's page to a rollout: the plan, and the start. Then back: the rollout, and the word.
+/// From the shop's page to a rollout: the plan, and the start. Then back: the rollout, and the
+/// word.
 fn a_shop_is_updated_and_taken_back(console: &mut Console<'_>, cluster: &Cluster) {
     let browser = &mut console.browser;
     browser.visit("/shops/c000");

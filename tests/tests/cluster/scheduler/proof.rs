@@ -1,5 +1,5 @@
-//! Proofs of domains, by a real name server: a host gets traffic once its owner names its shop, what
-//! gets traffic keeps it, and no trouble with DNS takes anything away.
+//! Proofs of domains, by a real name server: a host gets traffic once its owner names its shop,
+//! what gets traffic keeps it, and no trouble with DNS takes anything away.
 
 use super::{LISTEN, LONG, Scheduler, condition, played, shop};
 use api::edge::{NAMESPACE, shard_name, shard_of};

@@ -17,8 +17,8 @@ use std::{
 };
 
 const METRIC: &str = "longshore_busy_workers_ratio";
-/// Visitors at once: more than two pods have workers, and enough that three are too few by more than
-/// the tenth that an autoscaler lets pass.
+/// Visitors at once: more than two pods have workers, and enough that three are too few by more
+/// than the tenth that an autoscaler lets pass.
 const VISITORS: usize = 18;
 /// A page waits for something else, as for a payment provider.
 const WAIT: &str = "usleep(900000);";

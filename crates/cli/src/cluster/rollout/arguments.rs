@@ -103,9 +103,9 @@ pub(super) struct Start {
     /// they are
     #[arg(long, value_enum, default_value_t)]
     pub(super) on_failure: Failed,
-    /// What stops it besides shops that do not become ready: errors are fatal errors that no release
-    /// had before, and pages that take twice as long, as longshore-watch sees them; otherwise what the
-    /// shops' classes say
+    /// What stops it besides shops that do not become ready: errors are fatal errors that no
+    /// release had before, and pages that take twice as long, as longshore-watch sees them;
+    /// otherwise what the shops' classes say
     #[arg(long, value_enum)]
     pub(super) evidence: Option<Evidence>,
     /// How long a shop may take, such as 15m

@@ -1,6 +1,6 @@
 //! What ZAP's baseline scan looks for in answers, by the numbers of its passive rules: those that
-//! apply to a program that renders pages. Registries have ZAP without its rules. A scanner that they
-//! have whole, Wapiti, is run by `make test-console`.
+//! apply to a program that renders pages. Registries have ZAP without its rules. A scanner that
+//! they have whole, Wapiti, is run by `make test-console`.
 
 use super::cloud::headers;
 use http::{HeaderMap, StatusCode};

@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Something that the API server or the clock says. Hosts, shops, slices and certificates are few, so
-/// that they meet.
+/// Something that the API server or the clock says. Hosts, shops, slices and certificates are few,
+/// so that they meet.
 #[derive(Debug, Clone)]
 enum Event {
     Host(u8, Option<Target>),

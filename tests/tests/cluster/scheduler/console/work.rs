@@ -1,5 +1,5 @@
-//! New shops, and what is done in their namespaces: a person makes one and sees what it lacks, brings
-//! a list with bad rows, runs cron, and puts a backup back.
+//! New shops, and what is done in their namespaces: a person makes one and sees what it lacks,
+//! brings a list with bad rows, runs cron, and puts a backup back.
 
 use super::{Console, LONG, Scheduler};
 use crate::scheduler::played;

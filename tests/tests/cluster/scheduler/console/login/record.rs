@@ -168,8 +168,9 @@ pub(super) fn events(cluster: &Cluster) -> Vec<Value> {
         .collect()
 }
 
-/// What was written as a person after so many [`events`], of tests before: resource and name. A halt is recorded in each rollout that it
-/// stops, too, by writes of their status, which are no lines of their own.
+/// What was written as a person after so many [`events`], of tests before: resource and name. A
+/// halt is recorded in each rollout that it stops, too, by writes of their status, which are no
+/// lines of their own.
 pub(super) fn audited(cluster: &Cluster, before: usize, person: &str) -> BTreeSet<String> {
     let events = events(cluster).into_iter().skip(before);
     let of_person = events.filter(|event| event["impersonatedUser"]["username"] == person);

@@ -16,8 +16,8 @@ use e2e::{
 use serde_json::Value;
 use std::{fs, net::TcpStream, path::Path};
 
-/// What it tries. Left out is what asks hosts of Wapiti's own (SSRF, XXE), needs lists that it would
-/// download, or guesses names of files of other programs.
+/// What it tries. Left out is what asks hosts of Wapiti's own (SSRF, XXE), needs lists that it
+/// would download, or guesses names of files of other programs.
 const MODULES: &str = "cookieflags,crlf,csp,csrf,exec,file,htaccess,http_headers,ldap,methods,\
                        permanentxss,redirect,sql,timesql,upload,xss";
 /// Seconds that it looks for pages, and that each module takes, at most.
