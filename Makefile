@@ -73,7 +73,7 @@ test-nfs: build ## NFS for real, client and server of a kernel in user-mode Linu
 # `make test` leaves them out, as it does with all that are ignored.
 .PHONY: test-root
 test-root: build ## the tests that only root can run
-	cargo test --locked --workspace --all-features --lib --test e2e -- --ignored another_user cannot_be_evicted
+	cargo test --locked --workspace --all-features --lib --test e2e -- --ignored another_user cannot_be_evicted two_file_systems
 
 .PHONY: interop
 interop: build ## the tests that need MinIO or cosign, which Go builds first (4 minutes each on 2 cores)
@@ -240,7 +240,7 @@ faults: tools build ## every fault loop at full counts, as root; writes target/f
 .PHONY: faults-cluster
 faults-cluster: tools build images cluster-tests ## the fault classes that need a cluster, on a real one, as root (SEED=1)
 	@$(tools) cluster
-	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
+	CLUSTER_DIR=$(test_cluster) tests/cluster/cluster run --nodes 2 --kwok 3 --audit --policies -- \
 	  $(target)/debug/faults --cluster --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint

@@ -62,6 +62,8 @@ pub struct Counts {
     pub throttle_seconds: u64,
     /// Pods or rounds of which each takes seconds.
     pub pods: u32,
+    /// Tries, at least, of a class of which each takes a second or two.
+    pub cheap_tries: u32,
     /// Bytes of the file that is read through resets.
     pub large_bytes: usize,
     /// Where random numbers start.
@@ -78,6 +80,7 @@ impl Counts {
         clients: 20,
         throttle_seconds: 3,
         pods: 3,
+        cheap_tries: 1,
         large_bytes: 1 << 20,
         seed: 1,
     };
@@ -90,6 +93,7 @@ impl Counts {
         clients: 60,
         throttle_seconds: 10,
         pods: 30,
+        cheap_tries: 30,
         large_bytes: 20 << 20,
         seed: 1,
     };
@@ -102,9 +106,15 @@ impl Counts {
         clients: 500,
         throttle_seconds: 60,
         pods: 100,
+        cheap_tries: 100,
         large_bytes: 20 << 20,
         seed: 1,
     };
+
+    /// How many rounds of so many cheap tries make enough of them: one in every test run.
+    const fn rounds(&self, tries: u32) -> u32 {
+        self.cheap_tries.div_ceil(tries)
+    }
 }
 
 /// What came of one class of faults.
@@ -204,11 +214,14 @@ pub const BY_TESTS: &[Loop] = &[
 ];
 
 /// Those that tests on a cluster try: `cluster run --nodes 2 --kwok 3 --audit -- faults --cluster`.
+/// Class 44 fails unless that cluster enforces `NetworkPolicies`:
+/// `cluster run --nodes 2 --policies -- faults --cluster --class 44`.
 pub const ON_CLUSTER: &[Loop] = &[
     (27, tests::api_server),
     (28, tests::registry),
     (29, tests::broken_shops),
     (40, tests::eviction),
+    (44, tests::network_policies),
     (45, tests::definitions),
     (46, tests::compaction),
     (48, tests::console),

@@ -198,46 +198,50 @@ fn given_back(outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-/// Puts what a crash could have left into a root.
-type Leave = fn(&Path) -> io::Result<()>;
+/// Puts what a crash could have left into a root. Names, targets and lengths differ in each round.
+type Leave = fn(&Path, u32) -> io::Result<()>;
 
-pub(super) fn leftovers(_counts: &Counts) -> Row {
+pub(super) fn leftovers(counts: &Counts) -> Row {
     let (rig, mut row) = (
         Rig::new(0),
         Row::new(5, "leftover link, staging, half a tree, half-written state"),
     );
     let leave: [(&str, Leave); 7] = [
-        ("a staged tree", |root| {
-            fs::create_dir_all(root.join("staging/0123/app"))
-                .and_then(|()| fs::write(root.join("staging/0123/app/a"), "x"))
+        ("a staged tree", |root, round| {
+            let app = root.join(format!("staging/{round:04x}/app"));
+            fs::create_dir_all(&app).and_then(|()| fs::write(app.join("a"), "x"))
         }),
-        ("a temporary link", |root| {
-            symlink("releases/none", root.join("staging/link"))
+        ("a temporary link", |root, round| {
+            symlink(format!("releases/none{round}"), root.join("staging/link"))
         }),
-        ("a temporary link out of the root", |root| {
-            symlink("../../src", root.join("staging/link"))
+        ("a temporary link out of the root", |root, round| {
+            let up = "../".repeat(2 + round as usize);
+            symlink(format!("{up}src"), root.join("staging/link"))
         }),
-        ("half a state", |root| {
-            fs::write(root.join("staging/state"), "{\"schema\": 1, \"acc")
+        ("half a state", |root, round| {
+            let half = "{\"schema\": 1, \"acc";
+            let length = half.len() - round as usize % half.len();
+            fs::write(root.join("staging/state"), &half[..length])
         }),
-        ("a tree without index", |root| {
-            fs::create_dir_all(root.join("releases/ffffffffffffffff/app"))
+        ("a tree without index", |root, round| {
+            fs::create_dir_all(root.join(format!("releases/ffff{round:012x}/app")))
         }),
-        ("an index without tree", |root| {
-            fs::write(root.join("releases/ffffffffffffffff.index"), "x")
+        ("an index without tree", |root, round| {
+            fs::write(root.join(format!("releases/ffff{round:012x}.index")), "x")
         }),
-        ("a lock of somebody who is gone", |root| {
-            fs::write(root.join("lock"), "1\n")
+        ("a lock of somebody who is gone", |root, round| {
+            fs::write(root.join("lock"), format!("{}\n", 1 + round))
         }),
     ];
-    for warm in COLD_AND_WARM {
+    let rounds = 0..counts.rounds(14);
+    for (round, warm) in rounds.flat_map(|round| COLD_AND_WARM.map(|warm| (round, warm))) {
         for (what, make) in leave {
             let pod = rig.pod(warm);
             let root = rig.shop.path(&pod);
             fs::create_dir_all(root.join("staging"))
                 .and_then(|()| fs::create_dir_all(root.join("releases")))
                 .expect("writable");
-            let made = make(&root).map_err(|error| error.to_string());
+            let made = make(&root, round).map_err(|error| error.to_string());
             let swept = made.and_then(|()| {
                 rig.shop.init(&pod).run().expect(0);
                 let trees = names(&root.join("releases"));
@@ -248,7 +252,7 @@ pub(super) fn leftovers(_counts: &Counts) -> Row {
                 }
             });
             row.count(
-                || format!("{what}, warm {warm}"),
+                || format!("{what}, warm {warm}, round {round}"),
                 swept.and_then(|()| rig.check(&pod)),
             );
         }

@@ -9,7 +9,7 @@ use release::{Chunk, Sha256};
 
 const BLOCK: usize = 512;
 
-pub(super) fn tarballs(_counts: &Counts) -> Row {
+pub(super) fn tarballs(counts: &Counts) -> Row {
     let (rig, mut row) = (
         Rig::new(0),
         Row::new(21, "hostile tarballs, properly signed"),
@@ -62,15 +62,16 @@ pub(super) fn tarballs(_counts: &Counts) -> Row {
             "name-encoding",
         ),
     ];
-    for (what, entries, reason) in cases {
-        for warm in [false, true] {
-            publish(&rig, &entries);
+    let rounds = 0..counts.rounds(24);
+    for (round, warm) in rounds.flat_map(|round| [(round, false), (round, true)]) {
+        for (what, entries, reason) in &cases {
+            publish(&rig, entries, round);
             let pod = rig.pod(warm);
             let outcome = rig.shop.init(&pod).run();
             rig.server.put(HEAD, head.clone());
-            let refused = rig.refused(&pod, &outcome, &[reason]);
+            let refused = rig.refused(&pod, &outcome, &[*reason]);
             row.count(
-                || format!("{what}, warm {warm}"),
+                || format!("{what}, warm {warm}, round {round}"),
                 refused.and_then(|()| rig.check(&pod)),
             );
         }
@@ -78,8 +79,9 @@ pub(super) fn tarballs(_counts: &Counts) -> Row {
     row
 }
 
-/// Puts a release in force whose only module has these entries.
-fn publish(rig: &Rig, entries: &[Vec<u8>]) {
+/// Puts a release in force whose only module has these entries. Each round has a sequence of its
+/// own.
+fn publish(rig: &Rig, entries: &[Vec<u8>], round: u32) {
     let mut tar = entries.concat();
     tar.resize(tar.len() + 2 * BLOCK, 0);
     let frame = zstd::bulk::compress(&tar, 1).expect("zstd compresses");
@@ -103,7 +105,7 @@ fn publish(rig: &Rig, entries: &[Vec<u8>]) {
     let json = manifest.to_json();
     rig.force(|release| {
         (release.manifest, release.manifest_size) = (Sha256::digest(&json), json.len() as u64);
-        release.sequence = sequence(NEW + 1);
+        release.sequence = sequence(NEW + 1 + u64::from(round));
     });
     rig.server
         .put(&format!("prod/{}", release::key::blob(&sha256)), frame);

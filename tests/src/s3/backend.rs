@@ -6,14 +6,33 @@ use super::{
     page::{PAGE, page},
     transfer::{etag, expected, find, length, receive},
 };
+use hyper::http::Extensions;
 use s3s::{
     S3, S3Request, S3Response, S3Result,
-    dto::{self, ETag, StreamingBlob},
+    dto::{self, ETag, ETagCondition, StreamingBlob},
     s3_error,
 };
 use std::{sync::Arc, time::SystemTime};
 
 type Answer<T> = S3Result<S3Response<T>>;
+
+/// Marks a request whose condition is ignored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unconditional;
+
+fn condition(
+    extensions: &Extensions,
+    matches: Option<ETagCondition>,
+    none_match: Option<ETagCondition>,
+) -> Condition {
+    if extensions.get::<Unconditional>().is_some() {
+        return Condition::default();
+    }
+    Condition {
+        matches,
+        none_match,
+    }
+}
 
 /// The service behind the protocol.
 #[derive(Debug, Clone)]
@@ -94,10 +113,7 @@ impl S3 for Backend {
         .await?;
         let object = Object::new(content, input.content_type);
         let e_tag = Some(etag(&object));
-        let condition = Condition {
-            matches: input.if_match,
-            none_match: input.if_none_match,
-        };
+        let condition = condition(&req.extensions, input.if_match, input.if_none_match);
         self.memory.write(&input.bucket, |bucket| {
             bucket.put(input.key, object, &condition)
         })?;
@@ -226,10 +242,7 @@ impl S3 for Backend {
         let chosen: Vec<_> = chosen
             .collect::<Option<_>>()
             .ok_or_else(|| s3_error!(MalformedXML))?;
-        let condition = Condition {
-            matches: input.if_match,
-            none_match: input.if_none_match,
-        };
+        let condition = condition(&req.extensions, input.if_match, input.if_none_match);
         let e_tag = self.memory.write(&input.bucket, |bucket| {
             bucket.complete(&input.key, &input.upload_id, &chosen, &condition)
         })?;

@@ -68,6 +68,7 @@ impl Script {
                 | Effect::Status { .. }
                 | Effect::Redirect { .. }
                 | Effect::LostAnswer
+                | Effect::Unconditional
                 | Effect::Clock { .. } => {}
             }
         }

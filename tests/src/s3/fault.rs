@@ -123,6 +123,8 @@ pub enum Effect {
     },
     /// The request is carried out, and the connection closed instead of an answer.
     LostAnswer,
+    /// A write is carried out whatever its `If-None-Match` or `If-Match` says.
+    Unconditional,
     /// The answer's `Date` is of an earlier time.
     Clock {
         /// How much earlier.
@@ -173,6 +175,7 @@ impl Effect {
             Self::Excess { .. } => "excess",
             Self::Swap { .. } => "swap",
             Self::LostAnswer => "lost_answer",
+            Self::Unconditional => "unconditional",
             Self::Clock { .. } => "clock",
         }
     }

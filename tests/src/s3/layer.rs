@@ -1,6 +1,7 @@
 //! The layer around the S3 service: it counts requests and lets things go wrong.
 
 use super::{
+    backend::Unconditional,
     body::{Script, Scripted},
     control::Control,
     fault::{Board, Effect},
@@ -40,7 +41,7 @@ impl Layer {
     /// Answers one request.
     pub(super) async fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         fate: Arc<Fate>,
     ) -> Result<Response<Scripted<Body>>, NoAnswer> {
         if request.uri().path().starts_with(Control::PREFIX) {
@@ -65,6 +66,10 @@ impl Layer {
             let mut body = request.into_body();
             while let Some(Ok(_)) = body.frame().await {}
             return Ok(self.finish(refusal, Script::default(), fate, open));
+        }
+        if effects.contains(&Effect::Unconditional) {
+            // The headers stay, because they are signed.
+            request.extensions_mut().insert(Unconditional);
         }
         let uploads = call.operation.uploads();
         let response = if uploads && !effects.is_empty() {

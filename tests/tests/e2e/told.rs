@@ -63,6 +63,28 @@ fn a_publisher_whose_clock_is_ahead_of_the_stores_hears_of_it_before_anything_is
 }
 
 #[test]
+fn a_store_that_ignores_conditions_is_told_at_the_first_release_and_not_again() {
+    let server = Server::start(Options::default()).unwrap();
+    let shop = Shop::on(&server, 1, 3);
+    server.fault(Fault::new(Effect::Unconditional));
+    // It is a warning: whoever publishes alone loses nothing.
+    let outcome = publish(&shop).expect(0);
+    let told = warnings(&outcome);
+    assert_eq!(told.len(), 2, "{outcome:#?}");
+    for (header, text) in ["If-None-Match", "If-Match"].iter().zip(told) {
+        let says = format!("this store ignores conditional writes ({header}): two publishers");
+        assert!(text.starts_with(&says), "{text}");
+    }
+    shop.edit(0, 1, 1.0);
+    assert_eq!(
+        warnings(&publish(&shop).expect(0)),
+        Vec::<&str>::new(),
+        "the second release"
+    );
+    shop.longshore(["verify", "--deep"]).expect(0);
+}
+
+#[test]
 fn keys_among_the_sources_and_patterns_and_scripts_that_are_not_there_are_told() {
     let shop = Shop::on_disk(1, 3);
     let toml = fs::read_to_string(shop.path("longshore.toml")).unwrap();

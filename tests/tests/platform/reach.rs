@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the test makes its files itself")]
 
 mod container;
+mod questions;
 
 use container::shows_its_own_alone;
 use e2e::{
@@ -12,6 +13,7 @@ use e2e::{
     process::Program,
     web,
 };
+use questions::Questions;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -166,56 +168,37 @@ fn open<'a>(
 
 /// Everything listens: who has no policy reaches the servers, and those whom a shop lets in its
 /// pods. These are a pod's page, its agent, and its Service.
-fn others_reach(cluster: &Cluster, servers: &[String], shops: &[String; 3]) {
+fn others_reach(
+    cluster: &Cluster,
+    servers: &[String],
+    shops: &[String; 3],
+    questions: &mut Questions,
+) {
     let [page, agent, service] = shops;
-    let strange = reached(
-        cluster,
-        "stranger",
-        "reach",
-        "php",
-        &[servers, shops].concat(),
-    );
-    assert_eq!(
-        strange,
-        servers.iter().cloned().collect(),
-        "all servers, and no shop"
-    );
-    let edge = reached(cluster, "edge", "reach", "php", shops);
-    assert_eq!(
-        edge,
-        [page.clone(), service.clone()].into(),
-        "visitors come in"
-    );
-    assert_eq!(
-        reached(cluster, "monitoring", "reach", "php", shops),
-        [agent.clone()].into()
-    );
+    let mut ask = |namespace, targets: &[String], allowed: &[String]| {
+        let found = reached(cluster, namespace, "reach", "php", targets);
+        questions.answered(namespace, targets, &found, allowed);
+    };
+    // All servers, and no shop; visitors come in; metrics are read.
+    ask("stranger", &[servers, shops].concat(), servers);
+    ask("edge", shops, &[page.clone(), service.clone()]);
+    ask("monitoring", shops, std::slice::from_ref(agent));
 }
 
 /// Nobody who knows the policies: nothing new gets through.
-fn without_verdicts(cluster: &Cluster, shop: &Tenant<'_>, pod: &Pod) {
-    let database = format!("{HOST}:{DATABASE}");
+fn without_verdicts(cluster: &Cluster, shop: &Tenant<'_>, pod: &Pod, questions: &mut Questions) {
+    let database = [format!("{HOST}:{DATABASE}")];
+    let ask = || reached(cluster, &shop.namespace, &pod.name, "php-fpm", &database);
     let node = format!("{}-policies", pod.node);
     let policies = cluster.component(&node);
     policies.kill();
-    assert!(
-        reached(
-            cluster,
-            &shop.namespace,
-            &pod.name,
-            "php-fpm",
-            std::slice::from_ref(&database)
-        )
-        .is_empty()
-    );
-    // In one run it ended at its start without a word. A kubelet would start it again.
-    let again = (0..3).any(|_| {
-        policies.restart(&[]);
-        (0..20).any(|_| {
-            thread::sleep(Duration::from_secs(1));
-            let target = std::slice::from_ref(&database);
-            reached(cluster, &shop.namespace, &pod.name, "php-fpm", target).len() == 1
-        })
+    questions.answered("a shop without verdicts", &database, &ask(), &[]);
+    // A kubelet would start it again.
+    policies.restart(&[]);
+    let again = (0..20).any(|_| {
+        thread::sleep(Duration::from_secs(1));
+        let target = std::slice::from_ref(&database);
+        reached(cluster, &shop.namespace, &pod.name, "php-fpm", target).len() == 1
     });
     assert!(again, "no verdicts again");
 }
@@ -296,7 +279,8 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     ];
     let shops = [other(8080), other(980), other_shop.service().to_string()];
 
-    others_reach(&cluster, &servers, &shops);
+    let mut questions = Questions::default();
+    others_reach(&cluster, &servers, &shops, &mut questions);
 
     for (shop, pod, allowed) in [
         (
@@ -320,12 +304,7 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
             "{} on {}: of {targets:?} it reaches {found:?}",
             shop.name, pod.node
         );
-        assert_eq!(
-            found,
-            allowed.iter().chain(&own).cloned().collect(),
-            "{}",
-            shop.name
-        );
+        questions.answered(&shop.name, &targets, &found, &[allowed, &own].concat());
         // What it reaches of its own agent tells, and changes nothing.
         assert_eq!(
             shop.exec(&pod.name, "php-fpm", &["php8.2", "-n", "-r", POST])
@@ -344,6 +323,7 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     }
 
     // What is carried goes on.
-    without_verdicts(&cluster, &agent_shop, &agent_pod);
+    without_verdicts(&cluster, &agent_shop, &agent_pod, &mut questions);
     assert!(TcpStream::connect((other_pod.address, 8080)).is_ok());
+    questions.tell();
 }

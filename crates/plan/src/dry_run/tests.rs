@@ -1,5 +1,7 @@
 //! Plans against a scripted API server: what is asked, and what is made of the answers.
 
+mod claims;
+
 use super::*;
 use crate::Action;
 use api::{APPLIED, fixtures};
@@ -67,7 +69,7 @@ fn lists(objects: &[Object], shop: &str) -> Vec<Exchange> {
 async fn planned(script: &Script, fleet: &Fleet, remove: Option<Limit>) -> Result<Plan, ApiError> {
     let question = Question {
         fleet,
-        claims: &Claims::default(),
+        claims: &Claims::of(fleet),
         before: &Fleet::default(),
         tries: TRIES,
         shops: &BTreeSet::new(),

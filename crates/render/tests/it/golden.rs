@@ -2,6 +2,7 @@
 
 mod isolation;
 mod refused;
+mod unreadable;
 
 use crate::{
     committed::compare,

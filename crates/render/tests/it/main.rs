@@ -10,6 +10,7 @@ mod chart;
 mod checks;
 mod committed;
 mod crds;
+mod environment;
 mod golden;
 mod made;
 mod magento;

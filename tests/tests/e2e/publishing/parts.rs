@@ -79,6 +79,7 @@ fn an_upload_in_parts_that_fails_is_aborted_and_the_next_run_sends_only_the_rest
     assert_eq!(again["reusedBytes"], there);
     assert!(again["uploadedBytes"].as_u64().unwrap() >= large.len() as u64);
     verified(&shop);
+    tell(1);
 }
 
 #[test]

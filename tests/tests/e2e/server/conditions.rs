@@ -1,6 +1,7 @@
 //! Conditional requests: what makes publishing a compare-and-swap.
 
 use super::client::{client, failure, start};
+use e2e::s3::{Effect, Fault, Operation};
 
 #[tokio::test]
 async fn a_second_put_of_an_immutable_object_is_refused() {
@@ -20,6 +21,23 @@ async fn a_second_put_of_an_immutable_object_is_refused() {
         failure(put().await),
         (Some(412), "PreconditionFailed".into())
     );
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_conditions_carries_out_a_second_put() {
+    let server = start();
+    server.put("a", "old");
+    server.fault(Fault::new(Effect::Unconditional).on(Operation::PutObject));
+    client(&server)
+        .put_object()
+        .bucket("releases")
+        .key("a")
+        .if_none_match("*")
+        .body(b"new".to_vec().into())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(server.get("a").unwrap(), "new");
 }
 
 #[tokio::test]

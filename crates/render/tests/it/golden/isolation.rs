@@ -21,6 +21,38 @@ fn nginx_sees_no_secret_of_the_shop() {
     }
 }
 
+/// Kubernetes places pods by their requests alone: a node whose pods may take more than they asked
+/// for evicts those of other shops, too.
+#[test]
+fn a_container_of_a_shop_takes_no_more_of_its_nodes_disk_than_is_kept_for_it() {
+    let platforms = PLATFORMS.map(|(platform, _)| platform);
+    for platform in platforms.into_iter().chain([MAGENTO1]) {
+        let objects = rendered(platform, |_, _, render_context| {
+            render_context.migrating = Migrating::Now;
+        });
+        let mut seen = 0;
+        for object in &objects {
+            let value = object.value();
+            let pod = value
+                .pointer("/spec/template/spec")
+                .or_else(|| value.pointer("/spec/jobTemplate/spec/template/spec"));
+            let containers = ["initContainers", "containers"]
+                .into_iter()
+                .filter_map(|field| pod?[field].as_array())
+                .flatten();
+            for container in containers {
+                let disk = |part: &str| container["resources"][part]["ephemeral-storage"].as_str();
+                let name = format!("{}, {}", object.identity(), container["name"]);
+                assert!(disk("limits").is_some(), "{platform}: {name}");
+                assert_eq!(disk("requests"), disk("limits"), "{platform}: {name}");
+                seen += 1;
+            }
+        }
+        // nginx, php-fpm, pull and agent of the Deployment web; cron, pull and agent of cron.
+        assert!(seen >= 7, "{platform}: {seen} containers");
+    }
+}
+
 #[test]
 fn the_world_is_open_to_who_says_so_and_never_the_networks_of_others() {
     let (shop, mut class, release) = example("aws");

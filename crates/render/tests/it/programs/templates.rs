@@ -1,6 +1,7 @@
 //! The templates of a shop's configuration, filled in as pods do.
 
 use super::*;
+use render::check;
 
 /// The environment that Magento 2 would read, as JSON.
 #[test]
@@ -110,6 +111,87 @@ fn templates_are_listed_and_are_what_was_configured() {
     ))
     .unwrap();
     assert_eq!(values, ["shop", "a]]>b<c&d", COPYRIGHT]);
+}
+
+/// A host of so many characters, in parts of at most 63.
+fn long(letter: &str, length: usize) -> String {
+    let mut host = "example".to_owned();
+    while host.len() + 1 < length {
+        let part = (length - host.len() - 1).min(63);
+        host = format!("{}.{host}", letter.repeat(part));
+    }
+    assert_eq!(host.len(), length);
+    host
+}
+
+/// nginx keeps a host, alone or with its store, in a bucket of a size that the configuration says,
+/// and does not start if one is too long for it.
+#[test]
+fn nginx_takes_hosts_as_long_as_dns_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nginx.conf");
+    // Too long for a bucket of 64 bytes, which is usual in nginx; one part of 63 characters; too
+    // long for a bucket of 256 bytes; and the most that DNS allows.
+    for length in [48, 71, 246, 253] {
+        let [primary, store, old] = ["a", "b", "c"].map(|letter| long(letter, length));
+        let domains = vec![
+            Domain {
+                host: primary.clone(),
+                primary: true,
+                ..Domain::default()
+            },
+            Domain {
+                host: store.clone(),
+                store_code: Some("s".repeat(32)),
+                ..Domain::default()
+            },
+            Domain {
+                host: old.clone(),
+                redirect_to: Some(primary.clone()),
+                ..Domain::default()
+            },
+            Domain {
+                host: "old.example".into(),
+                redirect_to: Some(store.clone()),
+                ..Domain::default()
+            },
+        ];
+        for platform in ["aws", "azure", "plain"] {
+            let (mut shop, class, release) = example(platform);
+            shop.spec.domains.clone_from(&domains);
+            let resource = serde_json::json!({
+                "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop",
+                "metadata": { "name": "acme" }, "spec": shop.spec,
+            });
+            assert_eq!(
+                RULES.problems("Shop", &resource, None),
+                Vec::<String>::new()
+            );
+            let objects = render(&shop, &class, Some(&release), &RenderContext::default()).unwrap();
+            assert_eq!(check::shop(&objects), [], "{platform}, {length}");
+            let conf = objects
+                .iter()
+                .map(Object::value)
+                .find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned))
+                .unwrap();
+            for line in [
+                format!("{store} {};", "s".repeat(32)),
+                format!("server_name {old};"),
+                format!("return 301 https://{primary}$request_uri;"),
+                format!("return 301 https://{store}$request_uri;"),
+            ] {
+                assert!(conf.contains(&line), "{platform}: no {line} in {conf}");
+            }
+            written(&path, &moved(&conf, folder.path()));
+            succeeds(
+                Command::new("/usr/sbin/nginx")
+                    .arg("-t")
+                    .arg("-c")
+                    .arg(&path),
+                &format!("{platform}, hosts of {length} characters"),
+            );
+        }
+    }
 }
 
 /// Hosts as long as DNS allows: parts of 63 characters, 253 in all.
