@@ -11,16 +11,17 @@ spawn() {
   # fd 8 and 9 hold locks, which no component must keep.
   setsid "$@" >>"$logs/$name" 2>&1 </dev/null 8>&- 9>&- &
   printf '%s\n' $! >"$run/components/$name"
-  # Until then it is one of our process group, which a test ends as soon as this program has ended.
-  until [[ $(session_of $!) -eq $! ]]; do sleep 0.01; done
+  # Until it has its session, it is one of our process group, which a test ends as soon as this
+  # program has ended. It may also have ended by itself.
+  while kill -0 $! 2>/dev/null && [[ $(session_of $!) -ne $! ]]; do sleep 0.01; done
 }
 
 # session_of PID: the fourth field after the name, which may contain anything.
 session_of() {
-  local fields
-  fields=$(</proc/"$1"/stat)
-  read -r _ _ _ fields _ <<<"${fields##*) }"
-  printf '%s\n' "$fields"
+  local stat session
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  read -r _ _ _ session _ <<<"${stat##*) }"
+  printf '%s\n' "$session"
 }
 
 # A process that was killed is a zombie as soon as its first thread is gone; its ports are free once

@@ -213,9 +213,8 @@ pub const BY_TESTS: &[Loop] = &[
     (30, tests::publishers),
 ];
 
-/// Those that tests on a cluster try: `cluster run --nodes 2 --kwok 3 --audit -- faults --cluster`.
-/// Class 44 fails unless that cluster enforces `NetworkPolicies`:
-/// `cluster run --nodes 2 --policies -- faults --cluster --class 44`.
+/// Those that tests on a cluster try:
+/// `cluster run --nodes 2 --kwok 3 --audit --policies -- faults --cluster`.
 pub const ON_CLUSTER: &[Loop] = &[
     (27, tests::api_server),
     (28, tests::registry),

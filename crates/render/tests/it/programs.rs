@@ -87,6 +87,12 @@ fn succeeds(command: &mut Command, what: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// nginx would start with this file.
+fn nginx_reads(path: &Path, what: &str) {
+    let mut nginx = Command::new("/usr/sbin/nginx");
+    succeeds(nginx.args(["-t", "-c"]).arg(path), what);
+}
+
 #[test]
 fn nginx_takes_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,13 +105,7 @@ fn nginx_takes_its_configuration() {
                 .unwrap()
                 .1;
             written(&path, &moved(&conf, folder.path()));
-            succeeds(
-                Command::new("/usr/sbin/nginx")
-                    .arg("-t")
-                    .arg("-c")
-                    .arg(&path),
-                platform,
-            );
+            nginx_reads(&path, platform);
         }
     }
 }

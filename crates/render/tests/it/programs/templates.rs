@@ -183,13 +183,7 @@ fn nginx_takes_hosts_as_long_as_dns_allows() {
                 assert!(conf.contains(&line), "{platform}: no {line} in {conf}");
             }
             written(&path, &moved(&conf, folder.path()));
-            succeeds(
-                Command::new("/usr/sbin/nginx")
-                    .arg("-t")
-                    .arg("-c")
-                    .arg(&path),
-                &format!("{platform}, hosts of {length} characters"),
-            );
+            nginx_reads(&path, &format!("{platform}, hosts of {length} characters"));
         }
     }
 }
@@ -269,13 +263,7 @@ proptest! {
                 );
                 written(&path, &text);
                 match Path::new(&name).extension().and_then(|it| it.to_str()) {
-                    Some("conf") if name == "nginx.conf" => drop(succeeds(
-                        Command::new("/usr/sbin/nginx")
-                            .arg("-t")
-                            .arg("-c")
-                            .arg(&path),
-                        &text,
-                    )),
+                    Some("conf") if name == "nginx.conf" => nginx_reads(&path, &text),
                     Some("php") => drop(succeeds(
                         Command::new("php8.2").arg("-nl").arg(&path),
                         &text,
