@@ -50,6 +50,14 @@ use tempfile::TempDir;
 pub const HTTP3: &str = "h3=\":443\"; ma=86400";
 /// How long a test waits for something that takes a moment.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// What overloads it: HAProxy takes turns between visitors and a script that never ends. It begins
+/// when visitors have connected, which would take them long afterwards.
+const OVERLOAD: &str = r#"global
+    nbthread 1
+    tune.lua.forced-yield 100000
+    lua-load "$EDGE_RUN/overload.lua"
+"#;
+const WORK: &str = "core.register_task(function() core.sleep(10) while true do end end)";
 
 /// The directory of HAProxy's configuration, as the image has it.
 pub(crate) fn images() -> PathBuf {
@@ -69,8 +77,9 @@ pub struct Edge {
     pub https: u16,
     /// Requests of one address in 10 seconds, from HAProxy's next start on.
     pub rate: u32,
-    /// How many threads it has, from its next start on; otherwise one for each core.
-    pub threads: Option<u32>,
+    /// Whether it has more to do than it can, from its next start on, however little is asked of it:
+    /// one thread, which a script keeps busy.
+    pub overloaded: bool,
     /// Where visitors are told to ask by HTTP/3, from HAProxy's next start on; empty if nowhere.
     pub alt_svc: &'static str,
     /// What the model was told: its ConfigMaps and Secrets, and the shops that have pods.
@@ -103,7 +112,7 @@ impl Edge {
             http: free_port(),
             https: free_port(),
             rate: 100_000_000,
-            threads: None,
+            overloaded: false,
             alt_svc: HTTP3,
             shards: BTreeMap::new(),
             issued: BTreeMap::new(),
@@ -150,16 +159,15 @@ impl Edge {
     /// Starts HAProxy from what files there are.
     pub fn start_haproxy(&mut self) {
         let run = self.directory.path();
-        let threads = self
-            .threads
-            .map(|many| format!("global\n    nbthread {many}\n"));
-        fs::write(run.join("threads.cfg"), threads.unwrap_or_default()).unwrap();
+        let load = if self.overloaded { OVERLOAD } else { "" };
+        fs::write(run.join("overload.cfg"), load).unwrap();
+        fs::write(run.join("overload.lua"), WORK).unwrap();
         let program = Program::new(required("haproxy"))
             .args(["-W", "-db", "-S"])
             .arg(run.join("master.sock"))
-            // HAProxy takes it in the first section alone.
+            // HAProxy takes the number of threads in the first section alone.
             .arg("-f")
-            .arg(run.join("threads.cfg"))
+            .arg(run.join("overload.cfg"))
             .arg("-f")
             .arg(&self.configuration)
             .arg("-f")

@@ -9,13 +9,16 @@ const BUSY: u32 = 8;
 const ROOM: u32 = 20;
 /// How many looks in a row it must be busy, before anybody is refused anything.
 const SURE: u32 = 2;
+/// While each look sees so many times as much let through as the one before, it is not known yet
+/// what HAProxy can do: a crowd that arrives, or an edge that starts, has handshakes first.
+const RISES: f64 = 1.2;
 /// How many looks it must have had room for all that is asked, before nobody is.
 const CALM: u32 = 5;
 /// Of what was let through when it began, at least so much stays allowed: where it is not shops'
 /// requests that HAProxy is busy with, such as handshakes of a flood, refusing more of them helps
 /// nobody.
 const LEAST: f64 = 0.5;
-/// By how much what is allowed changes from one look to the next.
+/// By how much what is allowed shrinks from one look to the next.
 const STEP: f64 = 0.95;
 
 /// What is asked for a shop.
@@ -38,6 +41,8 @@ pub struct Governor {
     budget: Option<f64>,
     /// What it never gets below.
     least: f64,
+    /// What the look before saw let through.
+    before: f64,
     busy: u32,
     calm: u32,
 }
@@ -48,7 +53,13 @@ impl Governor {
     pub fn look(&mut self, idle: u32, demands: &[Demand]) -> BTreeMap<String, u32> {
         let sum = |of: fn(&Demand) -> f64| demands.iter().map(of).sum::<f64>();
         let (asked, passed) = (sum(|demand| demand.asked), sum(|demand| demand.passed));
-        self.busy = if idle < BUSY { self.busy + 1 } else { 0 };
+        let rises = passed >= self.before * RISES;
+        self.before = passed;
+        self.busy = if idle < BUSY && !rises {
+            self.busy + 1
+        } else {
+            0
+        };
         self.budget = match self.budget {
             None if self.busy >= SURE => {
                 self.least = passed * LEAST;
@@ -56,7 +67,10 @@ impl Governor {
             }
             None => None,
             Some(budget) if idle < BUSY => Some((budget * STEP).max(self.least)),
-            Some(budget) if idle > ROOM => Some(budget / STEP),
+            // As much more as there is time for.
+            Some(budget) if idle > ROOM => {
+                Some(budget * f64::from(101 - ROOM) / f64::from(101 - idle.min(100)))
+            }
             Some(budget) => Some(budget),
         };
         let Some(budget) = self.budget else {
@@ -152,6 +166,30 @@ mod tests {
             caps,
             [("one".to_owned(), 300), ("two".to_owned(), 300)].into()
         );
+    }
+
+    #[test]
+    fn what_is_let_through_while_a_crowd_arrives_is_not_what_haproxy_can_do() {
+        let mut governor = Governor::default();
+        for asked in [0.0, 0.0, 1.0, 25.0, 200.0, 1000.0, 3000.0] {
+            let caps = governor.look(0, &[demand("one", 100, asked)]);
+            assert_eq!(caps, BTreeMap::new(), "{asked}");
+        }
+        governor.look(0, &[demand("one", 100, 3300.0)]);
+        let caps = governor.look(0, &[demand("one", 100, 3200.0)]);
+        assert_eq!(caps["one"], 3040);
+    }
+
+    #[test]
+    fn what_was_refused_needlessly_comes_back_in_seconds() {
+        let mut governor = Governor::default();
+        for _ in 0..20 {
+            governor.look(0, &[demand("one", 100, 100.0)]);
+        }
+        let caps = governor.look(96, &[demand("one", 100, 2000.0)]);
+        assert!(caps["one"] > 800, "{caps:?}");
+        let caps = governor.look(60, &[demand("one", 100, 2000.0)]);
+        assert!(caps["one"] > 1500, "{caps:?}");
     }
 
     #[test]
