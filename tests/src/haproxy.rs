@@ -11,6 +11,7 @@ mod answer;
 mod backend;
 mod load;
 mod objects;
+mod overload;
 mod plain;
 mod relay;
 
@@ -50,15 +51,6 @@ use tempfile::TempDir;
 pub const HTTP3: &str = "h3=\":443\"; ma=86400";
 /// How long a test waits for something that takes a moment.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// What overloads it: HAProxy takes turns between visitors and a script that never ends. It begins
-/// when visitors have connected, which would take them long afterwards.
-const OVERLOAD: &str = r#"global
-    nbthread 1
-    tune.lua.forced-yield 100000
-    lua-load "$EDGE_RUN/overload.lua"
-"#;
-const WORK: &str = "core.register_task(function() core.sleep(10) while true do end end)";
-
 /// The directory of HAProxy's configuration, as the image has it.
 pub(crate) fn images() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/edge")
@@ -77,8 +69,7 @@ pub struct Edge {
     pub https: u16,
     /// Requests of one address in 10 seconds, from HAProxy's next start on.
     pub rate: u32,
-    /// Whether it has more to do than it can, from its next start on, however little is asked of it:
-    /// one thread, which a script keeps busy.
+    /// Whether a script keeps it busy, from its next start on.
     pub overloaded: bool,
     /// Where visitors are told to ask by HTTP/3, from HAProxy's next start on; empty if nowhere.
     pub alt_svc: &'static str,
@@ -159,9 +150,7 @@ impl Edge {
     /// Starts HAProxy from what files there are.
     pub fn start_haproxy(&mut self) {
         let run = self.directory.path();
-        let load = if self.overloaded { OVERLOAD } else { "" };
-        fs::write(run.join("overload.cfg"), load).unwrap();
-        fs::write(run.join("overload.lua"), WORK).unwrap();
+        overload::write(run, self.overloaded).unwrap();
         let program = Program::new(required("haproxy"))
             .args(["-W", "-db", "-S"])
             .arg(run.join("master.sock"))
