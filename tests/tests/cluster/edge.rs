@@ -4,39 +4,38 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "a test makes its files itself, and has no failpoints"
+    clippy::print_stdout,
+    reason = "a test makes its files itself, has no failpoints, and tells what it saw"
 )]
 
+mod authority;
+mod changes;
+mod rights;
+
+use self::authority::Authority;
 use crate::scheduler::{Scheduler, condition};
 use api::edge::{NAMESPACE, PRIVATE, certificate};
 use e2e::{
     chart,
     cluster::{Cluster, HOST, eventually},
     fleet,
-    haproxy::{Backend, Edge},
+    haproxy::{Backend, Edge, free_port},
     peers::required,
-    platform::edge::Signed,
-    process::{Program, Running, binary},
+    process::{Program, binary},
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 const NAME: &str = "www.issued.example";
+const AWAY: &str = "away.issued.example";
 const SHOP: &str = "shop-issued";
 const LONG: Duration = Duration::from_mins(2);
 /// Longer than the test.
 const LIFE: Duration = Duration::from_mins(10);
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 fn apply(cluster: &Cluster, object: &Value) {
     let words = [
@@ -63,14 +62,25 @@ fn shop(cluster: &Cluster, scheduler: &Scheduler<'_>, pod: &Backend) {
             "overlay": { "nodeSelector": { "node": "none" } },
         }),
     );
-    let domains = json!([{ "host": NAME, "primary": true }]);
-    let idle = json!({ "after": "1h", "mode": "Zero" });
-    let more = json!({ "domains": domains, "scale": { "min": 1, "max": 1, "idle": idle } });
-    scheduler.apply(&fleet::shop("issued", "issued", &more));
+    domains(scheduler, &json!([]));
     eventually("the shop's namespace", LONG, || {
         let found = cluster.kubectl(["get", "service", "web", "--namespace", SHOP]);
         (found.run().code() == Some(0)).then_some(())
     });
+    ready(cluster, pod);
+}
+
+/// The Shop has its host, and these.
+fn domains(scheduler: &Scheduler<'_>, more: &Value) {
+    let mut domains = vec![json!({ "host": NAME, "primary": true })];
+    domains.extend(more.as_array().into_iter().flatten().cloned());
+    let idle = json!({ "after": "1h", "mode": "Zero" });
+    let spec = json!({ "domains": domains, "scale": { "min": 1, "max": 1, "idle": idle } });
+    scheduler.apply(&fleet::shop("issued", "issued", &spec));
+}
+
+/// The Shop's only pod is this one, and it is Ready.
+fn ready(cluster: &Cluster, pod: &Backend) {
     let labels = json!({
         "app.kubernetes.io/managed-by": "longshore", "kubernetes.io/service-name": "web",
     });
@@ -103,149 +113,19 @@ fn account(cluster: &Cluster, scratch: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// A certificate authority, the name server that it asks, and whom to trust for it.
-struct Authority {
-    directory: String,
-    dns: u16,
-    management: u16,
-    bundle: PathBuf,
-    _processes: [Running; 2],
-}
-
-impl Authority {
-    fn start(scratch: &Path, http: u16) -> Self {
-        let [port, management, dns, dns_management] = [(); 4].map(|()| free_port());
-        let signed = Signed::for_host("127.0.0.1");
-        let file = |name: &str, text: &str| {
-            let path = scratch.join(name);
-            fs::write(&path, text).unwrap();
-            path
-        };
-        let bundle = file("authority.pem", &signed.authority);
-        let config = json!({ "pebble": {
-            "listenAddress": format!("127.0.0.1:{port}"),
-            "managementListenAddress": format!("127.0.0.1:{management}"),
-            "certificate": file("cert.pem", &signed.certificate),
-            "privateKey": file("key.pem", &signed.key),
-            "httpPort": http, "tlsPort": 1, "caaIdentities": ["pebble.example"],
-            "profiles": { "default": { "description": "", "validityPeriod": 7_776_000 } },
-        } });
-        let names = Program::new(required("pebble-challtestsrv"))
-            .args([
-                format!("-dnsserver=127.0.0.1:{dns}"),
-                format!("-management=127.0.0.1:{dns_management}"),
-            ])
-            .args([
-                "-http01=",
-                "-https01=",
-                "-tlsalpn01=",
-                "-doh=",
-                "-defaultIPv6=",
-            ])
-            .arg("-defaultIPv4=127.0.0.1")
-            .deadline(LIFE)
-            .start();
-        let pebble = Program::new(required("pebble"))
-            .arg("-config")
-            .arg(file("pebble.json", &config.to_string()))
-            .args(["-dnsserver", &format!("127.0.0.1:{dns}"), "-strict=false"])
-            .env("PEBBLE_VA_NOSLEEP", "1")
-            .deadline(LIFE)
-            .start();
-        Self {
-            directory: format!("https://127.0.0.1:{port}/dir"),
-            dns,
-            management,
-            bundle,
-            _processes: [names, pebble],
-        }
-    }
-
-    /// The root of what it issues; it takes a moment to answer.
-    fn root(&self, scratch: &Path) -> Option<PathBuf> {
-        let path = scratch.join("root.pem");
-        let url = format!("https://127.0.0.1:{}/roots/0", self.management);
-        let words = ["--silent", "--fail", "--insecure", "--output"];
-        let asked = Program::new("curl").args(words).arg(&path).arg(url).run();
-        (asked.code() == Some(0)).then_some(path)
-    }
-}
-
-/// What the two accounts asked for, and what of it was forbidden.
-fn asked(cluster: &Cluster) -> (BTreeSet<String>, Vec<Value>) {
-    let line = "grep -F '\"username\":\"system:serviceaccount:edge:' \"$CLUSTER_DIR/logs/audit\"";
-    let log = cluster.program("sh").args(["-c", line]).run().expect(0);
-    let (mut used, mut forbidden) = (BTreeSet::new(), Vec::new());
-    for line in log.stdout.lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
-        let code = event["responseStatus"]["code"].as_u64();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let account = text(&event["user"]["username"]);
-        let account = account.rsplit(':').next().unwrap_or_default();
-        let resource = text(&event["objectRef"]["resource"]);
-        if resource.is_empty() {
-            continue;
-        }
-        let place = text(&event["objectRef"]["namespace"]);
-        // A role of the cluster is one for each namespace.
-        let place = Some(place)
-            .filter(|place| place.starts_with(NAMESPACE))
-            .unwrap_or_default();
-        used.insert(format!(
-            "{account} {} {place}/{resource}",
-            text(&event["verb"])
-        ));
-        if code == Some(201) {
-            used.insert(format!("{account} create {place}/{resource}"));
-        }
-        if code == Some(403) {
-            forbidden.push(event);
-        }
-    }
-    (used, forbidden)
-}
-
-/// What the roles of the chart grant the two accounts.
-fn granted(cluster: &Cluster) -> BTreeSet<String> {
-    let roles = [
-        ("longshore-edge-agent", "clusterrole", ""),
-        ("longshore-edge-agent", "role", NAMESPACE),
-        ("longshore-edge-issuer", "role", NAMESPACE),
-        ("longshore-edge-issuer", "role", PRIVATE),
-    ];
-    let mut granted = BTreeSet::new();
-    for (account, kind, place) in roles {
-        let role = cluster.get(&[kind, account, "--namespace", place]);
-        for rule in role["rules"].as_array().unwrap() {
-            for resource in rule["resources"].as_array().unwrap() {
-                for verb in rule["verbs"].as_array().unwrap() {
-                    let [verb, resource] = [verb, resource].map(|it| it.as_str().unwrap());
-                    granted.insert(format!("{account} {verb} {place}/{resource}"));
-                }
-            }
-        }
-    }
-    granted
-}
-
+/// What `longshore-edge why` says of a host.
 #[track_caller]
-fn assert_rights(cluster: &Cluster) {
-    let (used, forbidden) = asked(cluster);
-    assert_eq!(forbidden, [] as [Value; 0]);
-    let granted = granted(cluster);
-    let unused: Vec<_> = granted.difference(&used).collect();
-    assert!(unused.is_empty(), "nobody used {unused:?}");
+fn why(host: &str) -> String {
+    let program = Program::new(binary("longshore-edge"))
+        .args(["why", host])
+        .env("KUBECONFIG", std::env::var("KUBECONFIG").unwrap());
+    program.run().expect(0).stdout
 }
 
 /// What people are told of the certificate, by the edge and by the Shop's status.
 #[track_caller]
 fn assert_told(cluster: &Cluster) -> String {
-    let why = Program::new(binary("longshore-edge"))
-        .args(["why", NAME])
-        .env("KUBECONFIG", std::env::var("KUBECONFIG").unwrap())
-        .run()
-        .expect(0)
-        .stdout;
+    let why = why(NAME);
     for says in [
         "pods of shop-issued answer",
         "has a certificate, issued by Pebble",
@@ -262,6 +142,33 @@ fn assert_told(cluster: &Cluster) -> String {
     assert_eq!(said["host"], NAME);
     assert_eq!(said["problem"], Value::Null);
     format!("{why}{said}")
+}
+
+/// A second host, whose owner leads it elsewhere: people are told so, and the first one stays as it
+/// is.
+#[track_caller]
+fn assert_problem_told(cluster: &Cluster, scheduler: &Scheduler<'_>, authority: &Authority) {
+    authority.moves(AWAY, "192.0.2.1");
+    domains(scheduler, &json!([{ "host": AWAY, "redirectTo": NAME }]));
+    let problem = "leads to 192.0.2.1 in DNS, which is not the edge; change it to 127.0.0.1";
+    let said = eventually("the problem in the Shop's status", LONG, || {
+        let found = cluster.get(&["shop", "issued"]);
+        let all = found["status"]["certificates"].as_array()?.clone();
+        let away = all.iter().find(|it| it["host"] == AWAY)?;
+        let told = away["problem"].as_str()?.contains(problem);
+        (told && condition(&found, "CertificatesValid") == Some("False")).then_some(all)
+    });
+    assert!(
+        said.iter()
+            .any(|it| it["host"] == NAME && it["problem"].is_null()),
+        "{said:?}"
+    );
+    let why = why(AWAY);
+    println!("{why}");
+    assert!(
+        why.contains("redirects to www.issued.example") && why.contains(problem),
+        "{why}"
+    );
 }
 
 /// What the issuer counts.
@@ -311,7 +218,8 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
     });
     chart::install(&cluster, &values);
     let scratch = tempfile::tempdir().unwrap();
-    let pod = Backend::at(HOST.parse().unwrap(), "issued-1");
+    let [pod, other] =
+        ["issued-1", "issued-2"].map(|name| Backend::at(HOST.parse().unwrap(), name));
     let running = scheduler.start();
     shop(&cluster, &scheduler, &pod);
 
@@ -379,6 +287,9 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
     println!("{}", assert_told(&cluster));
     assert_counted(&metrics);
     assert_apart(&cluster);
+    assert_problem_told(&cluster, &scheduler, &authority);
+    changes::pods_take_each_others_place(&cluster, &edge, [&pod, &other]);
+    changes::hosts_are_added(&scheduler, &edge);
 
     // Somebody deletes the certificate: there is another one.
     let shard = certificate::shard_name(certificate::shard_of(NAME));
@@ -393,5 +304,5 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
         assert_eq!(outcome.code(), Some(0), "{outcome:?}");
     }
     assert_eq!(visits(&cluster), None, "it has no visitors any more");
-    assert_rights(&cluster);
+    rights::assert_rights(&cluster);
 }

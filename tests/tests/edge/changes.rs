@@ -1,8 +1,13 @@
 //! What changes while HAProxy runs: nothing of it takes a reload, and no request fails.
 
-use e2e::haproxy::{Answer, Backend, Edge};
+#![allow(clippy::disallowed_methods, reason = "a test makes its files itself")]
+
+use e2e::{
+    haproxy::{Answer, Backend, Edge},
+    process::Program,
+};
 use edge::agent::{endpoints::State, lines::Target};
-use std::{net::SocketAddr, sync::atomic::Ordering::Relaxed, thread, time::Duration};
+use std::{fs, net::SocketAddr, sync::atomic::Ordering::Relaxed, thread, time::Duration};
 
 /// Changes of each kind.
 const MANY: usize = 1000;
@@ -93,11 +98,8 @@ fn a_haproxy_that_was_killed_starts_with_all_that_it_had_and_another_agent_has_n
     assert_eq!(edge.get("newer.example", "/", &[]).status, "HTTP/2 200");
 }
 
-#[test]
-fn more_shops_than_slots_take_one_reload_and_no_request() {
-    let pod = Backend::new("acme-1");
-    let mut edge = edge(2, &[("acme-1", pod.address)]);
-    let load = edge.load(Duration::from_secs(4));
+/// Shops for which HAProxy has no room.
+fn five_more(edge: &mut Edge, pod: &Backend) {
     for number in 0..5 {
         edge.host(
             &format!("{number}.example"),
@@ -105,6 +107,14 @@ fn more_shops_than_slots_take_one_reload_and_no_request() {
         );
         edge.shop(&format!("shop-{number}"), 16, &[("one", pod.address)]);
     }
+}
+
+#[test]
+fn more_shops_than_slots_take_one_reload_and_no_request() {
+    let pod = Backend::new("acme-1");
+    let mut edge = edge(2, &[("acme-1", pod.address)]);
+    let load = edge.load(Duration::from_secs(4));
+    five_more(&mut edge, &pod);
     edge.round();
     assert_eq!(edge.keeper.reloads, 1);
     assert_eq!(edge.get("4.example", "/", &[]).status, "HTTP/2 200");
@@ -114,6 +124,30 @@ fn more_shops_than_slots_take_one_reload_and_no_request() {
         requests.failed == requests.ended && requests.ended <= 8,
         "{requests:?}"
     );
+}
+
+/// HAProxy reads its files anew, and stays with what it has, as it cannot read them.
+#[test]
+fn a_configuration_that_haproxy_cannot_read_changes_nothing() {
+    let pod = Backend::new("acme-1");
+    let mut edge = edge(2, &[("acme-1", pod.address)]);
+    let ([master, _], worker) = (edge.processes(), edge.worker());
+    let load = edge.load(Duration::from_secs(4));
+    let slots = edge.directory().join("slots.cfg");
+    fs::write(&slots, "junk\n").unwrap();
+    let reload = Program::new("/bin/kill").args(["-USR2", &master.to_string()]);
+    reload.run().expect(0);
+    load.whole();
+    assert_eq!(edge.worker(), worker);
+    // What changes goes on, and the next reload finds what is right.
+    edge.host("new.example", shop("shop-acme"));
+    edge.round();
+    assert_eq!(edge.get("new.example", "/", &[]).status, "HTTP/2 200");
+    five_more(&mut edge, &pod);
+    edge.round();
+    assert_eq!(edge.keeper.reloads, 1);
+    assert_ne!(edge.worker(), worker);
+    assert_eq!(edge.get("new.example", "/", &[]).status, "HTTP/2 200");
 }
 
 #[test]

@@ -5,22 +5,22 @@
     reason = "a test makes its files itself, and has no failpoints"
 )]
 
+mod way;
+
+use self::way::Way;
 use e2e::{
     cluster::{Cluster, eventually},
-    haproxy::{Load, Requests},
-    peers::required,
+    haproxy::Requests,
     platform::{
         Class, Platform, Tenant,
         edge::{EDGE, Signed},
     },
-    process::Program,
     web,
 };
 use serde_json::{Value, json};
 use std::{
     fs,
-    net::IpAddr,
-    path::PathBuf,
+    net::{IpAddr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
@@ -29,50 +29,6 @@ const HOST: &str = "www.edge.example";
 /// Visitors at once.
 const VISITORS: usize = 8;
 const LONG: Duration = Duration::from_mins(3);
-
-/// What visitors come through.
-#[derive(Clone)]
-struct Way {
-    address: IpAddr,
-    authority: PathBuf,
-}
-
-impl Way {
-    /// What curl says of a page: version and status in its first line.
-    fn get(&self, host: &str, options: &[&str]) -> String {
-        let outcome = Program::new(required("curl-h3"))
-            .args(["--silent", "--show-error", "--include", "--max-time", "10"])
-            .arg("--cacert")
-            .arg(&self.authority)
-            .args(["--resolve", &format!("{host}:443:{}", self.address)])
-            .args(options)
-            .arg(format!("https://{host}/"))
-            .run();
-        format!("{}{}", outcome.stdout, outcome.stderr)
-    }
-
-    /// Visitors for as long.
-    fn load(&self, time: Duration) -> Load {
-        Self::load_at(&format!("{}:443", self.address), time, &[])
-    }
-
-    /// The same, at one replica, as a load balancer sends them to the one that is left.
-    fn load_at(address: &str, time: Duration, options: &[&str]) -> Load {
-        let program = Program::new(required("h2load"))
-            .args([
-                "--clients",
-                &VISITORS.to_string(),
-                "--max-concurrent-streams",
-                "1",
-            ])
-            .args(["--duration", &time.as_secs().to_string()])
-            .args(["--connect-to", address])
-            .args(options)
-            .arg(format!("https://{HOST}/"))
-            .deadline(time + LONG);
-        Load::new(program.start())
-    }
-}
 
 /// The pods of the edge.
 fn replicas(cluster: &Cluster) -> Vec<String> {
@@ -220,6 +176,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
 
     // What changes reaches visitors.
     added(&platform, &shop, &way);
+    renewed(&platform, &way);
     a_node_is_lost(&platform, &shop);
     nobody_comes(&platform, &shop, &way);
 }
@@ -241,26 +198,49 @@ fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
     assert_eq!(failed, 0);
 }
 
+/// Where the pods of a component are: node and address.
+fn places(cluster: &Cluster, namespace: &str, component: &str) -> Vec<(String, IpAddr)> {
+    let selector = format!("app.kubernetes.io/component={component}");
+    let pods = cluster.get(&["pods", "--namespace", namespace, "--selector", &selector]);
+    let pods = pods["items"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+        .map(|pod| {
+            let address = text(&pod["status"]["podIP"]).parse().unwrap();
+            (text(&pod["spec"]["nodeName"]), address)
+        })
+        .collect()
+}
+
+/// A certificate is renewed: each replica serves the new one within five seconds.
+fn renewed(platform: &Platform<'_>, way: &Way) {
+    let signed = Signed::for_host(HOST);
+    fs::write(&way.authority, &signed.authority).unwrap();
+    let replicas = places(platform.cluster, EDGE, "edge");
+    assert_eq!(replicas.len(), 2, "{replicas:?}");
+    let begin = Instant::now();
+    platform.bring("edge-own", &signed);
+    for (_, address) in replicas {
+        let replica = Way {
+            address,
+            authority: way.authority.clone(),
+        };
+        eventually("the renewed certificate", LONG, || {
+            let page = replica.get_at(8443, HOST, &[]);
+            page.starts_with("HTTP/2 200").then_some(())
+        });
+    }
+    let took = begin.elapsed();
+    println!("a renewed certificate is on all replicas after {took:.1?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
 /// A node's network is unplugged, and with it a replica of the edge and a pod of the shop. Visitors
 /// come to the other replica, as a load balancer has them.
 fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let cluster = platform.cluster;
-    let where_is = |namespace: &str, component: &str| -> Vec<(String, String)> {
-        let selector = format!("app.kubernetes.io/component={component}");
-        let pods = cluster.get(&["pods", "--namespace", namespace, "--selector", &selector]);
-        let pods = pods["items"].as_array().unwrap().iter();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
-            .map(|pod| {
-                (
-                    text(&pod["spec"]["nodeName"]),
-                    text(&pod["status"]["podIP"]),
-                )
-            })
-            .collect()
-    };
-    let edge = where_is(EDGE, "edge");
-    let pods = where_is(&shop.namespace, "web");
+    let edge = places(cluster, EDGE, "edge");
+    let pods = places(cluster, &shop.namespace, "web");
     let (lost, stays) = (&edge[0].0, &edge[1]);
     assert!(
         pods.iter().any(|(node, _)| node == lost) && pods.iter().any(|(node, _)| *node == stays.0),
@@ -274,10 +254,7 @@ fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>) {
         let words = ["link", "set", &link, state];
         cluster.program("ip").args(words).run().expect(0);
     };
-    let address = match stays.1.parse::<IpAddr>().unwrap() {
-        IpAddr::V4(address) => format!("{address}:8443"),
-        IpAddr::V6(address) => format!("[{address}]:8443"),
-    };
+    let address = SocketAddr::new(stays.1, 8443).to_string();
     let load = Way::load_at(&address, Duration::from_mins(1), &[]);
     thread::sleep(Duration::from_secs(5));
     unplug("down");

@@ -184,3 +184,53 @@ fn a_host_of_the_platform_is_in_the_maps_and_a_shop_that_wants_it_is_refused() {
     );
     drop(running);
 }
+
+/// Whatever leads to it, a host is that of the shop that has it.
+#[test]
+fn a_host_that_one_kind_of_route_has_is_refused_to_shops_of_the_others() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    let gateway = json!({ "name": "public", "namespace": "gateways" });
+    for (class, route) in [
+        ("ingressed", json!({})),
+        (
+            "mapped",
+            json!({ "ingress": null, "map": { "weight": 100 } }),
+        ),
+        ("gated", json!({ "ingress": null, "gateway": gateway })),
+    ] {
+        scheduler.class(
+            class,
+            &json!({ "route": route, "overlay": super::played() }),
+        );
+    }
+    let apply = |name: &str, class: &str, host: &str| {
+        let domains = json!({ "domains": [{ "host": host, "primary": true }] });
+        scheduler.apply(&shop(name, class, &domains));
+    };
+    let refused = |name: &str, owner: &str| {
+        let why = eventually(&format!("shop {name} is told"), LONG, || {
+            let found = cluster.get(&["shop", name]);
+            let conditions = found["status"]["conditions"].as_array()?.clone();
+            let rendered = conditions.into_iter().find(|it| it["type"] == "Rendered")?;
+            (rendered["reason"] == "Claimed").then(|| rendered["message"].to_string())
+        });
+        assert!(why.contains(&format!("belongs to shop {owner}")), "{why}");
+    };
+    apply("a", "ingressed", "www.a.example");
+    apply("b", "mapped", "www.b.example");
+    let running = scheduler.start();
+    scheduler.converged(2);
+    apply("c", "gated", "www.a.example");
+    apply("d", "mapped", "www.a.example");
+    apply("e", "ingressed", "www.b.example");
+    apply("f", "gated", "www.b.example");
+    for (name, owner) in [("c", "a"), ("d", "a"), ("e", "b"), ("f", "b")] {
+        refused(name, owner);
+        let namespace = ["get", "namespace", &format!("shop-{name}")];
+        assert_eq!(cluster.kubectl(namespace).run().code(), Some(1), "{name}");
+    }
+    assert!(has(&cluster, "www.b.example shop-b") && !has(&cluster, "www.a.example shop-d"));
+    assert_eq!(scheduler.objects("ingresses"), 1);
+    drop(running);
+}

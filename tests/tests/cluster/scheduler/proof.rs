@@ -77,11 +77,16 @@ impl Stage<'_> {
         self.scheduler.start_as(LISTEN, &settings)
     }
 
-    fn class(&self, name: &str, route: &Value, asks: bool) {
-        let mut change = json!({ "route": route, "overlay": played() });
-        if asks {
-            change["domainProof"] = json!({ "platformDomains": ["shops.example"] });
-        }
+    /// Makes a class that asks for no proof.
+    fn class(&self, name: &str, route: &Value) {
+        let change = json!({ "route": route, "overlay": played() });
+        self.scheduler.class(name, &change);
+    }
+
+    /// Makes a class that asks for a proof, or has it ask.
+    fn asking_class(&self, name: &str, route: &Value) {
+        let proof = json!({ "platformDomains": ["shops.example"] });
+        let change = json!({ "route": route, "overlay": played(), "domainProof": proof });
         self.scheduler.class(name, &change);
     }
 
@@ -184,7 +189,7 @@ fn owners_name_their_shops(stage: &Stage<'_>, names: &Names) {
 
 /// What gets traffic when a class begins to ask keeps it, with a word.
 fn a_class_begins_to_ask(stage: &Stage<'_>, route: &Value) {
-    stage.class("later", route, true);
+    stage.asking_class("later", route);
     eventually("a word", LONG, || {
         (stage.says("e", "DomainsProven")? == "False").then_some(())
     });
@@ -254,10 +259,10 @@ fn a_host_gets_traffic_once_dns_names_its_shop_and_loses_it_to_no_trouble_with_d
         dns: format!("127.0.0.1:{}", names.port),
     };
     let map = json!({ "ingress": null, "map": { "weight": 50 } });
-    stage.class("mapped", &map, true);
-    stage.class("later", &map, false);
+    stage.asking_class("mapped", &map);
+    stage.class("later", &map);
     let ingress = json!({ "ingress": { "className": "nginx" } });
-    stage.class("ingress", &ingress, true);
+    stage.asking_class("ingress", &ingress);
 
     let running = stage.start();
     println!("{}", nothing_is_proven(&stage));
