@@ -83,7 +83,10 @@ fn unpack(tar: &[u8], entries: u64, last: bool) {
             last,
         },
     );
-    let finished = unpacked.is_ok() && unpacker.finish(&release::Asked::default()).is_ok();
+    let finished = unpacked.is_ok()
+        && unpacker
+            .finish(&release::RequiredDirectories::default())
+            .is_ok();
     if finished {
         inspect(&tree, &tree);
     }

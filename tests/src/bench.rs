@@ -37,7 +37,7 @@ use contenders::{Contender, Scene};
 pub use launch::launch;
 use matrix::Field;
 pub use matrix::Selection;
-use place::Place;
+use place::{Opened, Place};
 use report::{Cell, Measured, Report};
 use serve::Server;
 use std::{
@@ -120,8 +120,8 @@ pub fn pull(arguments: &Arguments) -> Result<(), BenchError> {
         let server = Server::start(&shop);
         for field in fields {
             let place = match Place::open(field.place)? {
-                Ok(place) => place,
-                Err(reason) => {
+                Opened::Place(place) => place,
+                Opened::Unavailable(reason) => {
                     report
                         .left_out
                         .push(format!("{} ({reason})", field.place.name()));

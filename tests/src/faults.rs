@@ -35,6 +35,7 @@ mod races;
 mod rig;
 mod rot;
 mod sharing;
+mod start;
 mod surroundings;
 mod tests;
 mod versions;
@@ -42,6 +43,7 @@ mod versions;
 pub use cache::points as points_with_cache;
 pub use kill::points;
 pub use rig::Rig;
+pub use start::Start;
 
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@
 
 use crate::board::Board;
 use jiff::Timestamp;
-use observe::{Event, Groups, Severity, Summary, Verdict, page::Page, text};
+use observe::{Event, Groups, LogAction, Severity, Summary, page::Page, text};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -108,12 +108,12 @@ impl Errors {
         let sequence = tree
             .and_then(|tree| state.releases.get(tree).copied())
             .or(running);
-        let verdict = state
+        let action = state
             .groups
             .take(event, sequence, Timestamp::now(), self.began.elapsed());
         drop(state);
         self.board.metrics().erred(event.severity);
-        if verdict == Verdict::Tell {
+        if action == LogAction::Tell {
             self.tell(event, sequence, place.file);
         }
     }

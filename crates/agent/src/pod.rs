@@ -145,27 +145,27 @@ impl Pod {
         probe: &Probe,
         tree: &Path,
         entry: &Path,
-    ) -> Result<Verdict, PhpError> {
+    ) -> Result<RehearsalResult, PhpError> {
         // No release is judged by what warming made of its scripts.
         pool.forget(tree).await?;
         if try_out(pool, probe, entry).await?.is_none() {
-            return Ok(Verdict::Works);
+            return Ok(RehearsalResult::Works);
         }
         let Some(running) = self.running().and_then(|running| self::entry(&running)) else {
-            return Ok(Verdict::Unknown(
+            return Ok(RehearsalResult::Unknown(
                 "no release runs that could be asked the same".to_owned(),
             ));
         };
         let control = pool.rehearse(&running, probe).await?;
         if let Some(problem) = control.problem {
-            return Ok(Verdict::Unknown(format!(
+            return Ok(RehearsalResult::Unknown(format!(
                 "and of the release that runs: {}",
                 with(&problem, control.said.as_deref())
             )));
         }
         Ok(try_out(pool, probe, entry)
             .await?
-            .map_or(Verdict::Works, Verdict::Fails))
+            .map_or(RehearsalResult::Works, RehearsalResult::Fails))
     }
 
     async fn hook(hook: Option<&Hook>, when: &'static str, switch: &Switch) -> Result<(), String> {
@@ -221,14 +221,14 @@ impl Shop for Pod {
         };
         let page = probe.url.path();
         match self.judge(pool, probe, &tree, &entry).await {
-            Ok(Verdict::Works) => {
+            Ok(RehearsalResult::Works) => {
                 warn!(
                     problem,
                     "the release works after OPcache forgot it: it runs without what was warmed"
                 );
                 Ok(())
             }
-            Ok(Verdict::Fails(problem)) => {
+            Ok(RehearsalResult::Fails(problem)) => {
                 let problem = self
                     .reported(problem, Some(switch.tree.clone()), since)
                     .await;
@@ -236,7 +236,7 @@ impl Shop for Pod {
                     "before the switch, {page} through php-fpm: {problem}"
                 )))
             }
-            Ok(Verdict::Unknown(why)) => Err(Objection::Surroundings(format!(
+            Ok(RehearsalResult::Unknown(why)) => Err(Objection::Surroundings(format!(
                 "before the switch, {page} through php-fpm: {problem}; {why}"
             ))),
             Err(error) => {
@@ -331,7 +331,7 @@ impl Shop for Pod {
 }
 
 /// What a tree that failed its rehearsal is worth.
-enum Verdict {
+enum RehearsalResult {
     Works,
     Fails(String),
     Unknown(String),

@@ -25,9 +25,9 @@ use jiff::Timestamp;
 use of_shop::of;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is known of a shop.
+/// What a shop claims, and what decides whether it gets that.
 #[derive(Debug, Clone, Default)]
-struct Standing {
+struct ShopClaims {
     claims: Vec<Claim>,
     /// Hosts that it names and does not get before they are proven.
     unproven: BTreeSet<String>,
@@ -43,7 +43,7 @@ struct Standing {
 /// Everything that shops claim.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
-    shops: BTreeMap<String, Standing>,
+    shops: BTreeMap<String, ShopClaims>,
     /// Who claims what. Names that begin alike are neighbours.
     owners: BTreeMap<Claim, BTreeSet<String>>,
     /// Which shops name each host that is not proven for them.
@@ -95,7 +95,7 @@ impl Claims {
             .collect();
         let mut claims = of(shop, class);
         claims.retain(|claim| claim.kind != Kind::Host || !unproven.contains(&claim.name));
-        let new = Standing {
+        let new = ShopClaims {
             claims,
             unproven,
             proven,
@@ -127,7 +127,7 @@ impl Claims {
         self.see_since(name, shop, Some(class), None);
         self.shops
             .entry(name.to_owned())
-            .and_modify(|standing| standing.proposed = true);
+            .and_modify(|shop| shop.proposed = true);
     }
 
     /// Takes in a host of the platform itself, which no shop gets.
@@ -137,7 +137,7 @@ impl Claims {
 
     /// A shop is gone.
     pub fn forget(&mut self, name: &str) {
-        let Standing {
+        let ShopClaims {
             claims, unproven, ..
         } = self.shops.remove(name).unwrap_or_default();
         for claim in claims {
@@ -153,7 +153,7 @@ impl Claims {
         self.shops
             .get(name)
             .into_iter()
-            .flat_map(|standing| &standing.claims)
+            .flat_map(|shop| &shop.claims)
             .filter(|claim| self.proven_elsewhere(name, claim).is_none())
             .map(Claim::to_string)
             .collect()
@@ -163,10 +163,7 @@ impl Claims {
     /// any has all that it claims.
     #[must_use]
     pub fn refused(&self, name: &str) -> Vec<Collision> {
-        let claims = self
-            .shops
-            .get(name)
-            .map_or(&[][..], |standing| &standing.claims);
+        let claims = self.shops.get(name).map_or(&[][..], |shop| &shop.claims);
         claims
             .iter()
             .filter(|claim| self.proven_elsewhere(name, claim).is_none())
@@ -177,7 +174,7 @@ impl Claims {
     /// Whether a shop gets a host that it names.
     #[must_use]
     pub fn has_host(&self, name: &str, host: &str) -> bool {
-        let unproven = |it: &Standing| it.unproven.contains(host);
+        let unproven = |it: &ShopClaims| it.unproven.contains(host);
         !self.shops.get(name).is_some_and(unproven)
             && self.collision(name, &Claim::host(host)).is_none()
     }
@@ -265,15 +262,14 @@ impl Claims {
         name: &'a str,
         claim: &Claim,
     ) -> (bool, bool, bool, bool, Option<Timestamp>, &'a str) {
-        let standing = self.shops.get(name);
-        let proven = claim.kind == Kind::Host
-            && standing.is_some_and(|standing| standing.proven.contains(&claim.name));
-        let created = standing.and_then(|standing| standing.created);
-        let has = standing.is_some_and(|standing| {
-            !standing.has.is_empty() && standing.has.contains(&claim.to_string())
-        });
+        let shop = self.shops.get(name);
+        let proven =
+            claim.kind == Kind::Host && shop.is_some_and(|shop| shop.proven.contains(&claim.name));
+        let created = shop.and_then(|shop| shop.created);
+        let has =
+            shop.is_some_and(|shop| !shop.has.is_empty() && shop.has.contains(&claim.to_string()));
         (
-            standing.is_some_and(|standing| standing.proposed),
+            shop.is_some_and(|shop| shop.proposed),
             !proven,
             !has,
             created.is_none(),

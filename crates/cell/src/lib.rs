@@ -25,8 +25,8 @@ mod state;
 mod visits;
 
 pub use conditions::{ConditionSet, Verdict};
-pub use observed::{LAST_BACKUP, Observed, Pods, Progress, Route, Workload, migration_of};
+pub use observed::{LAST_BACKUP, Pods, Progress, RawWorkload, Route, Workload, migration_of};
 pub use outcome::Outcome;
 pub use report::{Rejection, Report};
-pub use state::{Change, Record, State};
+pub use state::{Record, ShopChange, State};
 pub use visits::Visits;

@@ -61,7 +61,7 @@ pub struct Workload {
 impl Workload {
     /// Nothing for an object without a name.
     #[must_use]
-    pub fn new(kind: &Kind, object: Observed) -> Option<Self> {
+    pub fn new(kind: &Kind, object: RawWorkload) -> Option<Self> {
         Some(Self {
             found: Found::new(kind, object.metadata)?,
             spec: object.spec,
@@ -72,7 +72,7 @@ impl Workload {
 
 /// A workload, as it comes.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Observed {
+pub struct RawWorkload {
     #[serde(default)]
     metadata: ObjectMeta,
     #[serde(default)]
@@ -149,7 +149,7 @@ pub struct Ended {
     message: String,
 }
 
-impl Resource for Observed {
+impl Resource for RawWorkload {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 

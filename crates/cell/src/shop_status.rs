@@ -12,7 +12,7 @@ use render::assign::worked;
 
 /// What was found of a shop after it was applied.
 #[derive(Debug)]
-pub struct Observed {
+pub struct ObservedShop {
     /// Pods of its Deployment, if there is one.
     pub pods: Option<Pods>,
     /// It counts until the shop has worked once: later a database that fails over must not make
@@ -25,10 +25,15 @@ pub struct Observed {
 /// The new status. What did not change keeps its time, so that it is written only if something
 /// did.
 #[must_use]
-pub fn status(shop: &Shop, outcome: &Outcome, observed: Observed, now: Timestamp) -> ShopStatus {
+pub fn status(
+    shop: &Shop,
+    outcome: &Outcome,
+    observed: ObservedShop,
+    now: Timestamp,
+) -> ShopStatus {
     let old = shop.status.clone().unwrap_or_default();
     let generation = shop.metadata.generation;
-    let Observed { pods, page, data } = observed;
+    let ObservedShop { pods, page, data } = observed;
     let (rendered, applied) = written(outcome);
     let available = available(pods);
     let missing = if worked(shop) {

@@ -224,14 +224,16 @@ impl State {
     }
 
     /// Takes a Shop in, and distinguishes a person's change from our own write of the status.
-    pub fn shop(&mut self, shop: Shop) -> Change {
+    pub fn shop(&mut self, shop: Shop) -> ShopChange {
         let name = shop.metadata.name.clone().unwrap_or_default();
         self.came_back |= self.missing.remove(&name).is_some();
         let old = self.fleet.shops.insert(name.clone(), shop);
         let new = &self.fleet.shops[&name];
         self.claims
             .see(&name, new, self.fleet.classes.get(&new.spec.class));
-        let Some(old) = old else { return Change::Spec };
+        let Some(old) = old else {
+            return ShopChange::Spec;
+        };
         let assignment = |shop: &Shop| {
             shop.status.as_ref().map(|status| {
                 (
@@ -243,13 +245,13 @@ impl State {
         };
         let proven = |shop: &Shop| Some(shop.status.as_ref()?.proven_hosts.clone());
         if old.metadata.generation != new.metadata.generation {
-            Change::Spec
+            ShopChange::Spec
         } else if proven(&old).unwrap_or_default() != proven(new).unwrap_or_default() {
-            Change::Proven
+            ShopChange::Proven
         } else if assignment(&old) != assignment(new) {
-            Change::Assigned
+            ShopChange::Assigned
         } else {
-            Change::Nothing
+            ShopChange::Nothing
         }
     }
 
@@ -362,7 +364,7 @@ impl State {
 
 /// What changed of a Shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum ShopChange {
     /// What it should be.
     Spec,
     /// The release that it is assigned.

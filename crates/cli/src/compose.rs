@@ -10,7 +10,7 @@ pub(crate) use error::ComposeError;
 use crate::names::{Alike, Collision, collisions};
 use error::Of;
 use owners::{Kind, Owner, Owners, with_ancestors};
-use release::{Asked, Link, ModuleName, RelativePath, check_nesting, check_tree};
+use release::{Link, ModuleName, RelativePath, RequiredDirectories, check_nesting, check_tree};
 use std::collections::BTreeSet;
 
 /// What modules may ship into the writable directories of one release, which a pod copies at the
@@ -22,7 +22,7 @@ const SHIPPED_ENTRIES: u64 = deploy::SHIPPED_ENTRIES;
 #[derive(Debug, Default)]
 pub(crate) struct Layout<'a> {
     /// Directories that the pod makes.
-    pub asked: Asked<'a>,
+    pub asked: RequiredDirectories<'a>,
     /// Whether names that differ in case only are two names.
     pub case_sensitive: bool,
 }
@@ -174,8 +174,7 @@ fn check_stageable(
         })
     };
     let links: Vec<_> = owners.links.iter().filter_map(link).collect();
-    let Ok(verdict) = check_tree(&layout.asked, &links, &mut &*owners);
-    verdict.map_err(|error| {
+    check_tree(&layout.asked, &links, &mut &*owners).map_err(|error| {
         let path = error.path.parse::<RelativePath>().ok();
         let owner =
             path.and_then(|path| owners.links.get(&path).or_else(|| owners.made.get(&path)));

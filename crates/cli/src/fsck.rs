@@ -215,7 +215,12 @@ impl Checker<'_> {
                 .ok()
                 .and_then(|envelope| Release::unverified(&envelope).ok());
             let Some(release) = release else {
-                self.found(key, "malformed", BTreeSet::new(), false);
+                self.found(Finding {
+                    key: key.clone(),
+                    problem: "malformed",
+                    releases: BTreeSet::new(),
+                    mended: false,
+                });
                 continue;
             };
             let own = key::release(&release.channel, release.sequence);
@@ -228,7 +233,12 @@ impl Checker<'_> {
                     Ok(_) | Err(StoreError::Condition { .. }) => true,
                     Err(error) => return Err(error.into()),
                 };
-                self.found(&own, "missing", [key.clone()].into(), mended);
+                self.found(Finding {
+                    key: own,
+                    problem: "missing",
+                    releases: [key.clone()].into(),
+                    mended,
+                });
             }
             manifests
                 .entry(release.manifest)
@@ -265,7 +275,12 @@ impl Checker<'_> {
                 Ok(object) => {
                     let manifest = Manifest::parse(&object.bytes).ok();
                     if manifest.is_none() {
-                        self.found(&key, "malformed", releases.clone(), false);
+                        self.found(Finding {
+                            key,
+                            problem: "malformed",
+                            releases: releases.clone(),
+                            mended: false,
+                        });
                     }
                     return Ok(manifest);
                 }
@@ -277,7 +292,12 @@ impl Checker<'_> {
                 break;
             }
             let mended = mend(self.store, &self.from, digest, size).await?;
-            self.found(&key, problem, releases.clone(), mended);
+            self.found(Finding {
+                key: key.clone(),
+                problem,
+                releases: releases.clone(),
+                mended,
+            });
             if !mended {
                 break;
             }
@@ -297,37 +317,32 @@ impl Checker<'_> {
                     return Ok(None);
                 };
                 let mended = mend(store, from, digest, *size).await?;
-                Ok::<_, CommandError>(Some((key::blob(digest), problem, releases.clone(), mended)))
+                Ok::<_, CommandError>(Some(Finding {
+                    key: key::blob(digest),
+                    problem,
+                    releases: releases.clone(),
+                    mended,
+                }))
             })
             .buffer_unordered(AT_ONCE)
             .try_filter_map(|found| async move { Ok(found) })
             .try_collect()
             .await?;
-        for (key, problem, releases, mended) in found {
-            self.found(&key, problem, releases, mended);
+        for finding in found {
+            self.found(finding);
         }
         Ok(())
     }
 
-    fn found(
-        &mut self,
-        key: &str,
-        problem: &'static str,
-        releases: BTreeSet<String>,
-        mended: bool,
-    ) {
-        let words = if mended { "mended" } else { "found" };
+    fn found(&mut self, finding: Finding) {
+        let Finding { key, problem, .. } = &finding;
+        let words = if finding.mended { "mended" } else { "found" };
         self.context.progress.step(
             words,
             &format!("{words} {key}: {problem}"),
             &[("key", json!(key)), ("problem", json!(problem))],
         );
-        self.findings.push(Finding {
-            key: key.to_owned(),
-            problem,
-            releases,
-            mended,
-        });
+        self.findings.push(finding);
     }
 }
 

@@ -183,7 +183,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, output: Output) -> Result<(), CommandError> {
     let context = Context {
         output,
-        progress: Arc::new(Progress::new(output == Output::Json)),
+        progress: Arc::new(Progress::new(output)),
         now: Timestamp::now(),
     };
     match command {

@@ -16,7 +16,7 @@ use crate::{
     spec::{ModuleSpec, Spec},
 };
 use packer::Packer;
-use release::{Asked, Manifest, Module};
+use release::{Manifest, Module, RequiredDirectories};
 use serde_json::json;
 use std::{
     env,
@@ -252,7 +252,7 @@ fn layout(spec: &Spec) -> Layout<'_> {
         .filter_map(|module| module.target.as_ref())
         .collect();
     Layout {
-        asked: Asked {
+        asked: RequiredDirectories {
             shared: &spec.shared,
             writable: &spec.writable,
             targets,

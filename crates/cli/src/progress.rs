@@ -2,6 +2,7 @@
 //! for a machine. All of it goes to standard error; standard output holds the result and nothing
 //! else.
 
+use crate::Output;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use std::{
@@ -28,11 +29,11 @@ impl Progress {
     /// Bars where standard error is a terminal, JSON lines where the result is JSON too, plain
     /// lines otherwise.
     #[must_use]
-    pub(crate) fn new(json: bool) -> Self {
-        let style = match (json, io::stderr().is_terminal()) {
-            (true, _) => Style::Json,
-            (false, true) => Style::Bars(MultiProgress::new()),
-            (false, false) => Style::Lines,
+    pub(crate) fn new(output: Output) -> Self {
+        let style = match output {
+            Output::Json => Style::Json,
+            Output::Text if io::stderr().is_terminal() => Style::Bars(MultiProgress::new()),
+            Output::Text => Style::Lines,
         };
         Self {
             style,

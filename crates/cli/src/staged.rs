@@ -75,6 +75,8 @@ pub(crate) fn content(
         }
     }
     drop(worker);
-    let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked()).map_err(unpack)?;
+    let Totals { files, bytes, .. } = unpacker
+        .finish(&manifest.required_directories())
+        .map_err(unpack)?;
     Ok((files, bytes))
 }

@@ -21,7 +21,7 @@ pub struct Somebody {
 
 /// Nobody can act under this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub enum SomebodyError {
     /// The name is one of Kubernetes' own.
     #[error("{what} {name:?} begins with system:, which is for Kubernetes' own accounts")]
     Reserved {
@@ -46,7 +46,7 @@ impl Somebody {
     /// # Errors
     ///
     /// If one of the names is of Kubernetes' own, or cannot be sent as it is.
-    pub fn new(name: &str, groups: &[String]) -> Result<Self, NameError> {
+    pub fn new(name: &str, groups: &[String]) -> Result<Self, SomebodyError> {
         let user = (USER, value("the user", name)?);
         let groups = groups
             .iter()
@@ -65,16 +65,16 @@ impl Somebody {
     }
 }
 
-fn value(what: &'static str, name: &str) -> Result<HeaderValue, NameError> {
+fn value(what: &'static str, name: &str) -> Result<HeaderValue, SomebodyError> {
     let name_of = || name.to_owned();
     // The API server compares bytes; but what looks like a reserved name is none that a person has.
     if name.trim_start().to_lowercase().starts_with(RESERVED) {
-        return Err(NameError::Reserved {
+        return Err(SomebodyError::Reserved {
             what,
             name: name_of(),
         });
     }
-    let form = || NameError::Form {
+    let form = || SomebodyError::Form {
         what,
         name: name_of(),
     };
@@ -107,7 +107,7 @@ impl Cluster {
 mod tests {
     use super::*;
 
-    fn somebody(name: &str, groups: &[&str]) -> Result<Somebody, NameError> {
+    fn somebody(name: &str, groups: &[&str]) -> Result<Somebody, SomebodyError> {
         let groups: Vec<_> = groups.iter().map(|group| (*group).to_owned()).collect();
         Somebody::new(name, &groups)
     }
@@ -121,7 +121,7 @@ mod tests {
             ("anna", "system:masters"),
         ] {
             let error = somebody(user, &[group]).unwrap_err();
-            assert!(matches!(error, NameError::Reserved { .. }), "{error}");
+            assert!(matches!(error, SomebodyError::Reserved { .. }), "{error}");
         }
         somebody("oidc:system:admin", &["systems"]).unwrap();
     }
@@ -130,7 +130,7 @@ mod tests {
     fn a_name_arrives_as_it_is_or_not_at_all() {
         for bad in ["", " anna", "anna ", "an\nna", "an\u{85}na", "an\0na"] {
             let error = somebody(bad, &[]).unwrap_err();
-            assert!(matches!(error, NameError::Form { .. }), "{error}");
+            assert!(matches!(error, SomebodyError::Form { .. }), "{error}");
             somebody("anna", &[bad]).unwrap_err();
         }
         let found = somebody("Ægir Ö", &["a,b", "c d"]).unwrap();

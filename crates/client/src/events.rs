@@ -46,24 +46,26 @@ impl Events {
     /// A shop needs somebody.
     pub async fn warn(&self, shop: &Shop, reason: &str, note: &str) {
         let name = shop.metadata.name.clone().unwrap_or_default();
-        self.publish(name, &shop.object_ref(&()), reason, note, true)
+        let about = shop.object_ref(&());
+        self.publish(EventType::Warning, name, &about, reason, note)
             .await;
     }
 
     /// A shop is somewhere else, as somebody wanted.
     pub async fn note(&self, shop: &Shop, reason: &str, note: &str) {
         let name = shop.metadata.name.clone().unwrap_or_default();
-        self.publish(name, &shop.object_ref(&()), reason, note, false)
+        let about = shop.object_ref(&());
+        self.publish(EventType::Normal, name, &about, reason, note)
             .await;
     }
 
     /// A rollout is somewhere else.
-    pub async fn rollout(&self, rollout: &Rollout, reason: &str, note: &str, bad: bool) {
+    pub async fn rollout(&self, type_: EventType, rollout: &Rollout, reason: &str, note: &str) {
         let name = format!(
             "rollout/{}",
             rollout.metadata.name.clone().unwrap_or_default()
         );
-        self.publish(name, &rollout.object_ref(&()), reason, note, bad)
+        self.publish(type_, name, &rollout.object_ref(&()), reason, note)
             .await;
     }
 
@@ -75,27 +77,24 @@ impl Events {
             name: Some(identity.name.clone()),
             ..Default::default()
         };
-        self.publish(identity.to_string(), &about, reason, note, true)
+        let name = identity.to_string();
+        self.publish(EventType::Warning, name, &about, reason, note)
             .await;
     }
 
     async fn publish(
         &self,
+        type_: EventType,
         name: String,
         about: &k8s_openapi::api::core::v1::ObjectReference,
         reason: &str,
         note: &str,
-        bad: bool,
     ) {
         if !self.may(name, reason) {
             return;
         }
         let event = Event {
-            type_: if bad {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
+            type_,
             reason: reason.to_owned(),
             note: Some(note.chars().take(900).collect()),
             action: "Reconcile".to_owned(),

@@ -34,7 +34,7 @@ pub struct Watch<'a, K> {
 
 /// What happened to the objects that are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<T> {
+pub enum WatchEvent<T> {
     /// These exist, and no others. It comes first, and again if the API server no longer knows
     /// what has changed since (410 Gone).
     All(Vec<T>),
@@ -56,7 +56,7 @@ pub async fn follow<K, T>(
     watch: Watch<'_, K>,
     stop: &CancellationToken,
     keep: impl Fn(K) -> Option<T>,
-    mut take: impl FnMut(Change<T>),
+    mut take: impl FnMut(WatchEvent<T>),
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
@@ -83,7 +83,7 @@ pub async fn follow<K, T>(
             Ok(None) => return,
             Err(_) => {
                 broken = false;
-                take(Change::Mended);
+                take(WatchEvent::Mended);
                 continue;
             }
         };
@@ -97,12 +97,12 @@ pub async fn follow<K, T>(
             )
         {
             broken = false;
-            take(Change::Mended);
+            take(WatchEvent::Mended);
         }
         let change = match event {
             Err(error) => {
                 warn!(what, error = %runtime::Chain(&error), "watch broken");
-                (!mem::replace(&mut broken, true)).then_some(Change::Broken)
+                (!mem::replace(&mut broken, true)).then_some(WatchEvent::Broken)
             }
             Ok(Event::Init) => {
                 listing = true;
@@ -119,10 +119,10 @@ pub async fn follow<K, T>(
             Ok(Event::InitDone) => {
                 info!(what, objects = listed.len(), "listed");
                 listing = false;
-                Some(Change::All(mem::take(&mut listed)))
+                Some(WatchEvent::All(mem::take(&mut listed)))
             }
-            Ok(Event::Apply(object)) => keep(object).map(Change::Applied),
-            Ok(Event::Delete(object)) => keep(object).map(Change::Deleted),
+            Ok(Event::Apply(object)) => keep(object).map(WatchEvent::Applied),
+            Ok(Event::Delete(object)) => keep(object).map(WatchEvent::Deleted),
         };
         change.into_iter().for_each(&mut take);
     }

@@ -30,7 +30,7 @@ mod review;
 pub mod scripted;
 pub mod shard_balance;
 
-pub use acting::{NameError, Somebody};
+pub use acting::{Somebody, SomebodyError};
 pub use cluster::{
     Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, World, longshore, shop,
 };
@@ -38,7 +38,7 @@ pub use error::ApiError;
 #[cfg(any(test, feature = "fixtures"))]
 pub use error::refused;
 pub use events::Events;
-pub use follow::{Change, Watch, follow};
+pub use follow::{Watch, WatchEvent, follow};
 pub use found::Found;
 pub use kind::{KINDS, Kind, SHOP};
 pub use registry::{Read, read};

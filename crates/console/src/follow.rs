@@ -4,7 +4,7 @@
 //! `rollouts` of `longshore.dev`, and get of the ConfigMap `longshore-halt`.
 
 use crate::registry::{Kept, Registry};
-use client::{Change, Cluster, Watch};
+use client::{Cluster, Watch, WatchEvent};
 use kube::{Api, Resource, runtime::watcher::Config};
 use operations::halt;
 use serde::de::DeserializeOwned;
@@ -36,11 +36,11 @@ where
         Some(object)
     };
     let take = |change| match change {
-        Change::All(all) => registry.all::<K>(all),
-        Change::Applied(one) => registry.applied::<K>(one),
-        Change::Deleted(one) => registry.deleted::<K>(&one),
-        Change::Broken => registry.broken(K::WHAT, true),
-        Change::Mended => registry.broken(K::WHAT, false),
+        WatchEvent::All(all) => registry.all::<K>(all),
+        WatchEvent::Applied(one) => registry.applied::<K>(one),
+        WatchEvent::Deleted(one) => registry.deleted::<K>(&one),
+        WatchEvent::Broken => registry.broken(K::WHAT),
+        WatchEvent::Mended => registry.mended(K::WHAT),
     };
     client::follow(watch, &stop, keep, take).await;
 }

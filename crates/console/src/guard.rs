@@ -247,7 +247,10 @@ pub(crate) async fn guard(
             answer
         }
     };
-    headers::add(response.headers_mut(), tls);
+    headers::add(response.headers_mut());
+    if tls {
+        headers::bind_to_tls(response.headers_mut());
+    }
     response
 }
 

@@ -36,7 +36,7 @@ mod tests {
         registry.all::<Release>(Vec::new());
         assert!(matches!(pages("/readyz"), Page::Unavailable(_)));
         registry.all::<Rollout>(Vec::new());
-        registry.broken("shops", true);
+        registry.broken("shops");
         assert_eq!(pages("/readyz"), Page::Text("ok\n".to_owned()));
         let Page::Metrics(text) = pages("/metrics") else {
             panic!("no metrics");

@@ -5,7 +5,7 @@ use crate::{
     session::Session,
     view::View,
 };
-use client::{ApiError, Cluster, NameError, Somebody};
+use client::{ApiError, Cluster, Somebody, SomebodyError};
 use operations::Who;
 use parking_lot::Mutex;
 use std::{
@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex as Turn;
+use tokio::sync::Mutex as AsyncMutex;
 use tracing::warn;
 
 /// How long it counts what a person sees.
@@ -31,7 +31,7 @@ pub(crate) struct Person {
     /// What acts as the person.
     pub(crate) cluster: Cluster,
     rights: Rights,
-    seen: Seen,
+    view: CachedView,
 }
 
 /// What a person sees, as of a moment.
@@ -41,11 +41,11 @@ type Known = HashMap<(String, Vec<String>), (Instant, Person)>;
 
 /// What a person sees, and since when that is known. One request asks; others wait for its answer.
 #[derive(Debug, Clone)]
-enum Seen {
+enum CachedView {
     /// Everything is read with the person's own rights.
     All(Arc<View>),
     /// The API server is asked.
-    Asked(Arc<Turn<AsOf>>),
+    Asked(Arc<AsyncMutex<AsOf>>),
 }
 
 impl Person {
@@ -59,7 +59,7 @@ impl Person {
         Ok(Self {
             name: cluster.who().await?,
             rights: Rights::new(cluster.clone(), namespace),
-            seen: Seen::All(Arc::new(View::ALL)),
+            view: CachedView::All(Arc::new(View::ALL)),
             cluster,
         })
     }
@@ -71,19 +71,19 @@ impl Person {
         Self {
             name: "anna".to_owned(),
             rights: Rights::new(cluster.clone(), "longshore-system"),
-            seen: Seen::All(Arc::new(view)),
+            view: CachedView::All(Arc::new(view)),
             cluster,
         }
     }
 
     /// Whoever is logged in: what `own` reaches is reached as that person.
-    fn logged_in(session: &Session, own: &Cluster, namespace: &str) -> Result<Self, NameError> {
+    fn logged_in(session: &Session, own: &Cluster, namespace: &str) -> Result<Self, SomebodyError> {
         let somebody = Somebody::new(&session.user, &session.groups)?;
         let cluster = own.acting_as(&somebody);
         Ok(Self {
             name: session.user.clone(),
             rights: Rights::new(cluster.clone(), namespace),
-            seen: Seen::Asked(Arc::default()),
+            view: CachedView::Asked(Arc::default()),
             cluster,
         })
     }
@@ -94,9 +94,9 @@ impl Person {
     ///
     /// If the API server does not say it, and said it too long ago.
     pub(crate) async fn view(&self) -> Result<Arc<View>, ApiError> {
-        let asked = match &self.seen {
-            Seen::All(view) => return Ok(Arc::clone(view)),
-            Seen::Asked(asked) => asked,
+        let asked = match &self.view {
+            CachedView::All(view) => return Ok(Arc::clone(view)),
+            CachedView::Asked(asked) => asked,
         };
         let mut asked = asked.lock().await;
         if let Some((at, view)) = &*asked
@@ -166,7 +166,7 @@ impl Crowd {
     /// # Errors
     ///
     /// If nobody can act under that name.
-    pub(crate) fn person(&self, session: &Session) -> Result<Person, NameError> {
+    pub(crate) fn person(&self, session: &Session) -> Result<Person, SomebodyError> {
         let now = Instant::now();
         let mut known = self.known.lock();
         let key = (session.user.clone(), session.groups.clone());

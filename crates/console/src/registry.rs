@@ -231,15 +231,15 @@ impl Registry {
         self.changes.send(key).ok();
     }
 
-    /// Notes that changes of a kind do not come, or come again.
-    pub(crate) fn broken(&self, what: &'static str, broken: bool) {
-        let mut known = self.known.write();
-        if broken {
-            known.broken.insert(what);
-        } else {
-            known.broken.remove(what);
-        }
-        drop(known);
+    /// Notes that changes of a kind do not come.
+    pub(crate) fn broken(&self, what: &'static str) {
+        self.known.write().broken.insert(what);
+        self.tell(Key::All);
+    }
+
+    /// Notes that changes of a kind come again.
+    pub(crate) fn mended(&self, what: &'static str) {
+        self.known.write().broken.remove(what);
         self.tell(Key::All);
     }
 

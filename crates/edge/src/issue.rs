@@ -134,7 +134,7 @@ pub async fn run(
         .map_err(|source| IssueError::Listen { listen, source })?;
     let held = Leadership::default();
     let (leads, led) = latest::channel(false);
-    let seen = Arc::new(watch::Seen::default());
+    let cache = Arc::new(watch::WatchCache::default());
     let candidate = Candidate {
         cluster: cluster.clone(),
         namespace: NAMESPACE.to_owned(),
@@ -149,19 +149,19 @@ pub async fn run(
     // Work ends first; the watches and the Lease live until it has.
     let end = CancellationToken::new();
     let mut support = Tasks::<Infallible>::new(end.clone());
-    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    let (api, watched) = (cluster.clone(), Arc::clone(&cache));
     support.spawn("watch maps", Span::current(), move |stop| async move {
-        watch::maps(api, sight, stop).await;
+        watch::maps(api, watched, stop).await;
         Ok(())
     });
-    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    let (api, watched) = (cluster.clone(), Arc::clone(&cache));
     support.spawn("watch brought", Span::current(), move |stop| async move {
-        watch::brought(api, sight, stop).await;
+        watch::brought(api, watched, stop).await;
         Ok(())
     });
-    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    let (api, watched) = (cluster.clone(), Arc::clone(&cache));
     support.spawn("watch stored", Span::current(), move |stop| async move {
-        watch::stored(api, sight, stop).await;
+        watch::stored(api, watched, stop).await;
         Ok(())
     });
     support.spawn("lease", Span::current(), move |stop| async move {
@@ -171,7 +171,7 @@ pub async fn run(
         candidate.run(tell, stop).await;
         Ok(())
     });
-    let pages = metrics::pages(Arc::clone(&shared), Arc::clone(&seen), held.clone());
+    let pages = metrics::pages(Arc::clone(&shared), Arc::clone(&cache), held.clone());
     support.spawn("serve", Span::current(), move |stop| async move {
         server.run(pages, stop).await;
         Ok(())
@@ -180,7 +180,7 @@ pub async fn run(
     let over = stop.child_token();
     let mut work = Tasks::<Infallible>::new(over.clone());
     work.spawn("lead", Span::current(), move |stop| async move {
-        lead::run(shared, seen, led, stop).await;
+        lead::run(shared, cache, led, stop).await;
         Ok(())
     });
     let mut work = JoinSet::from_iter([work.run(GRACE)]);

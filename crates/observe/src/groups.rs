@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What to do with an error that was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LogAction {
     /// It is told in the log.
     Tell,
     /// It is counted only.
@@ -80,7 +80,7 @@ impl Groups {
         sequence: Option<u64>,
         now: Timestamp,
         at: Duration,
-    ) -> Verdict {
+    ) -> LogAction {
         self.cursor += 1;
         let known = self.all.iter().position(|group| {
             group.observed.fingerprint == event.fingerprint && group.observed.sequence == sequence
@@ -98,10 +98,10 @@ impl Groups {
         if group.told < TOLD && has_room {
             group.told += 1;
             self.lines.push_back(at);
-            Verdict::Tell
+            LogAction::Tell
         } else {
             group.untold += 1;
-            Verdict::Count
+            LogAction::Count
         }
     }
 

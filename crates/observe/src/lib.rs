@@ -38,7 +38,7 @@ mod values;
 
 pub use event::Event;
 pub use fingerprint::{Fingerprint, NotAFingerprint};
-pub use groups::{Groups, Summary, Verdict};
+pub use groups::{Groups, LogAction, Summary};
 pub use kind::{Severity, Source};
 pub use mask::masked;
 pub use records::{RECORD, Record, Records, begins};

@@ -53,7 +53,8 @@ pub(crate) fn read(source: Source, text: &str, stamp: usize) -> Option<Parts> {
         Source::Fpm => server::fpm(body),
         Source::Slow => Some(server::slow(body)),
         Source::Nginx => Some(server::nginx(body)),
-        Source::Log => Some(log::log(body, stamp > 0)),
+        Source::Log if stamp > 0 => Some(log::log(body)),
+        Source::Log => Some(log::undated(body)),
         Source::Report => Some(log::report(body)),
     }
 }

@@ -100,13 +100,16 @@ impl Records {
         }
     }
 
-    /// Forgets what waits. What comes next begins a line, or is `in_the_middle` of one that is left
-    /// out, with what belongs to it.
-    pub fn restart(&mut self, in_the_middle: bool) {
+    /// Forgets what waits. What comes next begins a line.
+    pub fn restart(&mut self) {
         *self = Self::new(self.source);
-        if in_the_middle {
-            self.state = State::Middle;
-        }
+    }
+
+    /// Forgets what waits. What comes next is in the middle of a line that is left out, with what
+    /// belongs to it.
+    pub fn restart_in_the_middle(&mut self) {
+        self.restart();
+        self.state = State::Middle;
     }
 
     /// Bytes that wait.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /v1/shops` | [`Shops`]: all shops, in short |
 //! | `GET /v1/shops/SHOP/errors` | [`Errors`]: open groups, or with `?all=true` all of them |
-//! | `PUT /v1/shops/SHOP/errors/FINGERPRINT/state` with a [`Verdict`] | [`ErrorGroup`] |
+//! | `PUT /v1/shops/SHOP/errors/FINGERPRINT/state` with a [`StateChange`] | [`ErrorGroup`] |
 //! | `GET /v1/shops/SHOP/uptime` | [`Uptime`] |
 //! | `GET /v1/shops/SHOP/performance` | [`Performance`]: of the last hour, or with `?minutes=15` of less |
 //! | `POST /v1/evidence` with a [`Trial`] | [`Evidence`] |
@@ -109,7 +109,7 @@ pub enum State {
 /// What a person says of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Verdict {
+pub struct StateChange {
     /// Its state from now on.
     pub state: State,
 }

@@ -21,7 +21,7 @@ pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
 
 /// What a person says of a new shop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct NewShop {
     /// Its name.
     pub name: String,
     /// Its class.
@@ -79,7 +79,7 @@ pub struct Draft {
     pub notes: Vec<String>,
 }
 
-impl Wanted {
+impl NewShop {
     /// The name of its Secret.
     #[must_use]
     pub fn secret(&self) -> String {

@@ -222,11 +222,18 @@ mod tests {
     use client::scripted::{Script, expect};
     use serde_json::{Value, json};
 
-    fn roles(manage: bool, shops: &[&str]) -> Roles {
+    fn managers(shops: &[&str]) -> Roles {
+        Roles {
+            manage: true,
+            ..viewers(shops)
+        }
+    }
+
+    fn viewers(shops: &[&str]) -> Roles {
         Roles {
             name: "nord".to_owned(),
             groups: vec!["oidc:nord".to_owned()],
-            manage,
+            manage: false,
             shops: shops.iter().map(|&shop| shop.to_owned()).collect(),
         }
     }
@@ -239,7 +246,7 @@ mod tests {
 
     #[test]
     fn who_manages_shops_gets_them_by_name_and_what_is_in_their_namespaces() {
-        let managers = roles(true, &["acme", "vinyl"]);
+        let managers = managers(&["acme", "vinyl"]);
         assert_eq!(
             named(&managers),
             [
@@ -259,12 +266,12 @@ mod tests {
             (&rule["resourceNames"], &rule["verbs"]),
             (&json!(["acme", "vinyl"]), &json!(["get", "patch"]))
         );
-        assert_eq!(named(&roles(false, &["acme"])).len(), 4);
+        assert_eq!(named(&viewers(&["acme"])).len(), 4);
     }
 
     #[test]
     fn where_no_shop_has_the_label_nobody_may_anything() {
-        let role = roles(true, &[]).objects()[0].value();
+        let role = managers(&[]).objects()[0].value();
         assert_eq!(role["rules"], json!([]));
     }
 
@@ -314,7 +321,7 @@ mod tests {
             put(&of("shop-acme")),
             expect(&format!("PATCH {}", of("shop-new"))).refuses(404, "NotFound", "no namespace"),
         ]);
-        let done = apply(&script.cluster(), &roles(false, &["acme", "new"])).await;
+        let done = apply(&script.cluster(), &viewers(&["acme", "new"])).await;
         let expected = Applied {
             written: 4,
             deleted: 2,

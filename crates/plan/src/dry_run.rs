@@ -9,7 +9,7 @@ use super::{
     Plan, gate,
     sampling::{self, Samples},
 };
-use crate::guard::{Limit, Missing, Registry, Removal, Verdict, prune, removal};
+use crate::guard::{Limit, Missing, PruneDecision, Registry, Removal, prune, removal};
 use api::{Fleet, Identity, Object, ObjectMetaSummary, claims::Claims};
 use client::{ApiError, Cluster, Conflicts};
 use jiff::{SignedDuration, Timestamp};
@@ -185,7 +185,7 @@ fn take_down(
 pub fn goes(live: &BTreeMap<Identity, ObjectMetaSummary>, now: Timestamp) -> bool {
     prune(&BTreeSet::new(), live, now)
         .iter()
-        .any(|verdict| matches!(verdict, Verdict::Delete(_)))
+        .any(|decision| matches!(decision, PruneDecision::Delete(_)))
 }
 
 #[cfg(test)]

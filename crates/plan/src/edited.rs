@@ -15,7 +15,7 @@ pub use tried::Tried;
 use super::{
     Action, Change, Plan,
     dry_run::{Sample, Trial, Work, rendered},
-    guard::{Verdict, prune, stays},
+    guard::{PruneDecision, prune, stays},
     sampling::{self, Expected},
 };
 use api::{Fleet, Identity, Object, ObjectMetaSummary, Shop, Step, claims::Claims};
@@ -210,9 +210,9 @@ fn found(
     let namespace = KINDS[0].identity(None, api::namespace(shop));
     let goes: BTreeSet<_> = prune(&BTreeSet::from([&namespace]), &gone, now)
         .into_iter()
-        .filter_map(|verdict| match verdict {
-            Verdict::Delete(doomed) => Some(doomed.identity),
-            Verdict::Keep(..) => None,
+        .filter_map(|decision| match decision {
+            PruneDecision::Delete(doomed) => Some(doomed.identity),
+            PruneDecision::Keep(..) => None,
         })
         .collect();
     let mut found = Vec::new();
@@ -229,7 +229,7 @@ fn found(
             Some(_) if identity.kind == "Job" => {}
             Some(live) if live.applied == one.change.desired => {}
             Some(live) if live.applied.is_some() && live.applied == one.was => {
-                one.change.seen = Some(super::Basis::of(&one.change.object.kind, live));
+                one.change.seen = Some(super::ObjectVersion::of(&one.change.object.kind, live));
                 found.push(one);
             }
             // The scheduler has yet to write it, or somebody else did.

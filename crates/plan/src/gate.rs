@@ -1,6 +1,6 @@
 //! The digest gate: decides which objects have to be written at all.
 
-use crate::guard::{Verdict, prune};
+use crate::guard::{PruneDecision, prune};
 use api::{Identity, Object, ObjectMetaSummary, Step};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,9 +33,9 @@ pub fn gate<'a>(
     let mut steps: Vec<_> = desired.iter().filter_map(step).collect();
     let goes = prune(&wanted, live, now)
         .into_iter()
-        .filter_map(|verdict| match verdict {
-            Verdict::Delete(doomed) => Some(Step::Delete(doomed)),
-            Verdict::Keep(..) => None,
+        .filter_map(|decision| match decision {
+            PruneDecision::Delete(doomed) => Some(Step::Delete(doomed)),
+            PruneDecision::Keep(..) => None,
         });
     steps.extend(goes);
     steps

@@ -14,5 +14,5 @@ mod prune;
 mod removal;
 
 pub(crate) use prune::stays;
-pub use prune::{Verdict, prune};
+pub use prune::{PruneDecision, prune};
 pub use removal::{GuardBlock, Limit, Missing, Registry, Removal, removal};

@@ -82,7 +82,7 @@ pub struct Change {
     pub action: Action,
     /// What was seen of it, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Basis>,
+    pub seen: Option<ObjectVersion>,
     /// Digest of what is asked for, if it is not deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Sha256>,
@@ -108,16 +108,16 @@ pub enum Action {
     Delete,
 }
 
-/// What a plan rests on, of one object.
+/// The version of an object that a plan rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Basis {
+pub struct ObjectVersion {
     /// Its UID.
     pub uid: String,
     /// Generation, or the version of kinds that have none.
     pub version: String,
 }
 
-impl Basis {
+impl ObjectVersion {
     /// What is compared later. A status that changes, as that of a Deployment or an autoscaler does
     /// all the time, is not a move.
     #[must_use]

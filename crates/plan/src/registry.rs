@@ -1,6 +1,6 @@
 //! What would change in the registry itself, were the files' resources stored.
 
-use super::{Action, Basis, Change, difference, tidy};
+use super::{Action, Change, ObjectVersion, difference, tidy};
 use api::Object;
 use api::ObjectMetaSummary;
 use client::{ApiError, Cluster, Conflicts, Mode};
@@ -42,7 +42,7 @@ async fn change(
     let before = cluster.get(identity).await?;
     let seen = before
         .as_ref()
-        .map(|before| Basis::of(&identity.kind, &live(before)));
+        .map(|before| ObjectVersion::of(&identity.kind, &live(before)));
     let mut change = Change {
         object: identity.clone(),
         action: if before.is_some() {

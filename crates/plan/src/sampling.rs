@@ -4,7 +4,7 @@
 //! The API server then tries some shops of each kind of change, and all of a kind of which one
 //! turns out otherwise.
 
-use super::{Action, Basis, Change, Field, difference, summary, tidy};
+use super::{Action, Change, Field, ObjectVersion, difference, summary, tidy};
 use api::Deletion;
 use api::{Identity, Object};
 use api::{ObjectMetaSummary, Step};
@@ -83,7 +83,7 @@ pub(super) fn predicted(
                 .iter()
                 .find(|before| before.identity() == object.identity())?;
             let mut expected = Expected::of(shop, Some(was), object);
-            expected.change.seen = Some(Basis::of(&object.identity().kind, live));
+            expected.change.seen = Some(ObjectVersion::of(&object.identity().kind, live));
             (live.applied == expected.was).then_some(expected)
         }
     };
@@ -195,7 +195,7 @@ pub(super) fn deletion(
 ) -> Change {
     let seen = live
         .get(identity)
-        .map(|live| Basis::of(&identity.kind, live));
+        .map(|live| ObjectVersion::of(&identity.kind, live));
     Change {
         object: identity.clone(),
         action: Action::Delete,
@@ -215,7 +215,7 @@ pub(super) fn written(object: &Object, live: Option<&ObjectMetaSummary>) -> Chan
         } else {
             Action::Create
         },
-        seen: live.map(|live| Basis::of(&identity.kind, live)),
+        seen: live.map(|live| ObjectVersion::of(&identity.kind, live)),
         desired: Some(object.digest()),
         fields: Vec::new(),
         refused: None,

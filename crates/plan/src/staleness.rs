@@ -61,7 +61,7 @@ fn index(plan: &Plan) -> BTreeMap<&Identity, &Change> {
         .collect()
 }
 
-fn basis(change: &Change) -> (Action, Option<&super::Basis>, Option<Sha256>) {
+fn basis(change: &Change) -> (Action, Option<&super::ObjectVersion>, Option<Sha256>) {
     (change.action, change.seen.as_ref(), change.desired)
 }
 
@@ -80,7 +80,7 @@ fn why(shown: &Change, now: &Change) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Basis, Field};
+    use super::super::{Field, ObjectVersion};
     use super::*;
 
     fn change(name: &str, version: &str) -> Change {
@@ -92,7 +92,7 @@ mod tests {
                 name: name.into(),
             },
             action: Action::Change,
-            seen: Some(Basis {
+            seen: Some(ObjectVersion {
                 uid: "u".into(),
                 version: version.into(),
             }),

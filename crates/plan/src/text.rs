@@ -189,7 +189,7 @@ pub fn counted(number: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Basis;
+    use super::super::ObjectVersion;
     use super::*;
     use api::Identity;
 
@@ -202,7 +202,7 @@ mod tests {
                 name: "web".into(),
             },
             action: Action::Change,
-            seen: Some(Basis {
+            seen: Some(ObjectVersion {
                 uid: "u".into(),
                 version: "generation 1".into(),
             }),

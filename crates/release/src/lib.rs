@@ -97,6 +97,6 @@ pub use secret_key::SecretKey;
 pub use statement::{
     RELEASE_PAYLOAD_TYPE, RELEASE_PREDICATE_TYPE, Release, STATEMENT_TYPE, StatementError,
 };
-pub use tree::{Asked, Fault, Link, Node, Tree, TreeError, check_tree};
+pub use tree::{Fault, Link, Node, RequiredDirectories, Tree, TreeError, check_tree};
 pub use trust::{ROOT_PAYLOAD_TYPE, TrustError, TrustRoot};
 pub use verified::Verified;

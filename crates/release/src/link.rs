@@ -52,16 +52,16 @@ impl Escape {
 ///
 /// # Errors
 ///
-/// What `link_at` fails with. That the link must not be there is the inner result.
-pub fn walk<E>(
+/// An [`Escape`], if the link must not be there; what `link_at` fails with.
+pub fn walk<E: From<Escape>>(
     base: &str,
     path: &str,
     target: &str,
     elsewhere: &BTreeSet<&str>,
     mut link_at: impl FnMut(&str) -> Result<Option<String>, E>,
-) -> Result<Result<(), Escape>, E> {
+) -> Result<(), E> {
     if target.starts_with('/') {
-        return Ok(Err(Escape::Absolute));
+        return Err(Escape::Absolute.into());
     }
     let mut at = path
         .rsplit_once('/')
@@ -75,8 +75,8 @@ pub fn walk<E>(
     while let Some(name) = ahead.pop() {
         match name.as_str() {
             "" | "." => {}
-            ".." if entered => return Ok(Err(Escape::Elsewhere)),
-            ".." if at.len() <= base.len() => return Ok(Err(Escape::Above)),
+            ".." if entered => return Err(Escape::Elsewhere.into()),
+            ".." if at.len() <= base.len() => return Err(Escape::Above.into()),
             ".." => at.truncate(at.rfind('/').unwrap_or(0)),
             name => {
                 let parent = at.len();
@@ -87,10 +87,10 @@ pub fn walk<E>(
                 if let Some(next) = link_at(&at)? {
                     hops += 1;
                     if hops > HOPS {
-                        return Ok(Err(Escape::Loop));
+                        return Err(Escape::Loop.into());
                     }
                     if next.starts_with('/') {
-                        return Ok(Err(Escape::Absolute));
+                        return Err(Escape::Absolute.into());
                     }
                     at.truncate(parent);
                     ahead.extend(next.rsplit('/').map(str::to_owned));
@@ -100,13 +100,12 @@ pub fn walk<E>(
             }
         }
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
 
     fn check(base: &str, links: &[(&str, &str)]) -> Vec<Result<(), Escape>> {
         check_with(base, links, &[])
@@ -119,16 +118,14 @@ mod tests {
     ) -> Vec<Result<(), Escape>> {
         let elsewhere = elsewhere.iter().copied().collect();
         let link_at = |at: &str| {
-            Ok::<_, Infallible>(
+            Ok::<_, Escape>(
                 links
                     .iter()
                     .find(|(path, _)| *path == at)
                     .map(|(_, target)| (*target).to_owned()),
             )
         };
-        let walk = |(path, target): &(&str, &str)| {
-            walk(base, path, target, &elsewhere, link_at).unwrap_or_else(|never| match never {})
-        };
+        let walk = |(path, target): &(&str, &str)| walk(base, path, target, &elsewhere, link_at);
         links.iter().map(walk).collect()
     }
 
@@ -193,8 +190,8 @@ mod tests {
     fn as_many_links_as_linux_follows() {
         let names: Vec<String> = (0..=41).map(|number| format!("l{number}")).collect();
         let chain: Vec<(&str, &str)> = names
-            .windows(2)
-            .map(|pair| (pair[0].as_str(), pair[1].as_str()))
+            .array_windows::<2>()
+            .map(|[path, target]| (path.as_str(), target.as_str()))
             .collect();
         assert_eq!(chain.len(), 41);
         assert_eq!(check("", &chain)[0], Err(Escape::Loop), "41 links");

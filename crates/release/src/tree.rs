@@ -24,8 +24,8 @@ pub enum Node {
 ///
 /// No path that is asked for goes through a link.
 pub trait Tree {
-    /// Why it cannot be told.
-    type Error;
+    /// Why it cannot be told, or why the tree cannot be staged.
+    type Error: From<TreeError>;
 
     /// What stands at `path`.
     ///
@@ -53,9 +53,9 @@ pub struct Link {
     pub base: String,
 }
 
-/// What a release asks for besides what its modules hold.
+/// Directories that a release asks for besides what its modules hold.
 #[derive(Debug, Clone, Default)]
-pub struct Asked<'a> {
+pub struct RequiredDirectories<'a> {
     /// Directories on the shop's storage.
     pub shared: &'a [RelativePath],
     /// Directories that the shop writes.
@@ -65,15 +65,15 @@ pub struct Asked<'a> {
 }
 
 impl Manifest {
-    /// What it asks for.
+    /// Directories that it asks for besides what its modules hold.
     #[must_use]
-    pub fn asked(&self) -> Asked<'_> {
+    pub fn required_directories(&self) -> RequiredDirectories<'_> {
         let targets = self
             .modules
             .iter()
             .filter_map(|module| module.target.as_ref())
             .collect();
-        Asked {
+        RequiredDirectories {
             shared: &self.shared,
             writable: &self.writable,
             targets,
@@ -151,20 +151,19 @@ impl TreeError {
 ///
 /// # Errors
 ///
-/// What `tree` fails with. That it cannot be staged is the inner result, which names the first
-/// entry at fault.
+/// A [`TreeError`] that names the first entry at fault; what `tree` fails with.
 pub fn check_tree<T: Tree>(
-    asked: &Asked<'_>,
+    asked: &RequiredDirectories<'_>,
     links: &[Link],
     tree: &mut T,
-) -> Result<Result<(), TreeError>, T::Error> {
+) -> Result<(), T::Error> {
     let mut targets = HashMap::with_capacity(links.len());
     for link in links {
         let path = link.path.as_str();
         if targets.insert(path, link.target.as_str()).is_some()
             || tree.node(path)? == Some(Node::File)
         {
-            return Ok(refuse(path, Fault::Duplicate));
+            return refuse(path, Fault::Duplicate);
         }
     }
     let mut check = Check {
@@ -173,24 +172,15 @@ pub fn check_tree<T: Tree>(
         targets,
         tree,
     };
-    for part in [
-        Check::targets,
-        Check::ways,
-        Check::walks,
-        Check::directories,
-    ] {
-        if let Some(error) = part(&mut check)? {
-            return Ok(Err(error));
-        }
-    }
-    Ok(Ok(()))
+    check.targets()?;
+    check.ways()?;
+    check.walks()?;
+    check.directories()
 }
 
-fn refuse(path: &str, fault: Fault) -> Result<(), TreeError> {
-    Err(TreeError {
-        path: path.to_owned(),
-        fault,
-    })
+fn refuse<E: From<TreeError>>(path: &str, fault: Fault) -> Result<(), E> {
+    let path = path.to_owned();
+    Err(TreeError { path, fault }.into())
 }
 
 /// A path and the directories above it, the topmost first.
@@ -201,13 +191,23 @@ fn from_the_top(path: &str) -> impl Iterator<Item = &str> {
 }
 
 struct Check<'c, 'a, T> {
-    asked: &'c Asked<'a>,
+    asked: &'c RequiredDirectories<'a>,
     links: &'c [Link],
     targets: HashMap<&'c str, &'c str>,
     tree: &'c mut T,
 }
 
-type Found<E> = Result<Option<TreeError>, E>;
+/// Why a walk from a link ended early.
+enum Stopped<E> {
+    Escape(Escape),
+    Tree(E),
+}
+
+impl<E> From<Escape> for Stopped<E> {
+    fn from(escape: Escape) -> Self {
+        Self::Escape(escape)
+    }
+}
 
 impl<T: Tree> Check<'_, '_, T> {
     fn node(&mut self, path: &str) -> Result<Option<Node>, T::Error> {
@@ -228,7 +228,7 @@ impl<T: Tree> Check<'_, '_, T> {
         Ok(None)
     }
 
-    fn targets(&mut self) -> Found<T::Error> {
+    fn targets(&mut self) -> Result<(), T::Error> {
         for target in &self.asked.targets {
             if let Some((path, node)) = self.obstacle(target.as_str())? {
                 let fault = if node == Node::File {
@@ -236,14 +236,14 @@ impl<T: Tree> Check<'_, '_, T> {
                 } else {
                     Fault::Through
                 };
-                return Ok(refuse(path, fault).err());
+                return refuse(path, fault);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Links in whose place a directory is, or through which the path of another leads.
-    fn ways(&mut self) -> Found<T::Error> {
+    fn ways(&mut self) -> Result<(), T::Error> {
         for link in self.links {
             let path = link.path.as_str();
             if self.tree.node(path)? == Some(Node::Directory) {
@@ -252,19 +252,19 @@ impl<T: Tree> Check<'_, '_, T> {
                 } else {
                     Fault::Through
                 };
-                return Ok(refuse(path, fault).err());
+                return refuse(path, fault);
             }
             let above = path.rsplit_once('/').map_or("", |(above, _)| above);
             match self.obstacle(above)? {
-                Some((through, Node::Link(_))) => return Ok(refuse(through, Fault::Through).err()),
-                Some((file, _)) => return Ok(refuse(file, Fault::Duplicate).err()),
+                Some((through, Node::Link(_))) => return refuse(through, Fault::Through),
+                Some((file, _)) => return refuse(file, Fault::Duplicate),
                 None => {}
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn walks(&mut self) -> Found<T::Error> {
+    fn walks(&mut self) -> Result<(), T::Error> {
         let writable = self.asked.writable.iter().map(|writable| &writable.path);
         let elsewhere: BTreeSet<&str> = self
             .asked
@@ -274,27 +274,22 @@ impl<T: Tree> Check<'_, '_, T> {
             .map(RelativePath::as_str)
             .collect();
         for link in self.links {
-            let walked = walk(
-                &link.base,
-                link.path.as_str(),
-                &link.target,
-                &elsewhere,
-                |at| {
-                    Ok(if let Some(Node::Link(target)) = self.node(at)? {
-                        Some(target)
-                    } else {
-                        None
-                    })
-                },
-            )?;
-            if let Err(escape) = walked {
-                return Ok(refuse(link.path.as_str(), Fault::Link(escape)).err());
+            let path = link.path.as_str();
+            let link_at = |at: &str| match self.node(at) {
+                Ok(Some(Node::Link(target))) => Ok(Some(target)),
+                Ok(_) => Ok(None),
+                Err(error) => Err(Stopped::Tree(error)),
+            };
+            match walk(&link.base, path, &link.target, &elsewhere, link_at) {
+                Ok(()) => {}
+                Err(Stopped::Escape(escape)) => return refuse(path, Fault::Link(escape)),
+                Err(Stopped::Tree(error)) => return Err(error),
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn directories(&mut self) -> Found<T::Error> {
+    fn directories(&mut self) -> Result<(), T::Error> {
         let writable = self
             .asked
             .writable
@@ -308,18 +303,18 @@ impl<T: Tree> Check<'_, '_, T> {
             .chain(writable)
         {
             if let Some((path, _)) = self.obstacle(asked.as_str())? {
-                return Ok(refuse(path, Fault::InTheWay(asked.clone())).err());
+                return refuse(path, Fault::InTheWay(asked.clone()));
             }
             if let Some(aside) = aside(asked)
                 && self.node(aside.as_str())?.is_some()
             {
-                return Ok(refuse(aside.as_str(), Fault::Aside(asked.clone())).err());
+                return refuse(aside.as_str(), Fault::Aside(asked.clone()));
             }
             if keep && let Some(path) = self.shipped_into(asked)? {
-                return Ok(refuse(&path, Fault::Kept(asked.clone())).err());
+                return refuse(&path, Fault::Kept(asked.clone()));
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn shipped_into(&mut self, kept: &RelativePath) -> Result<Option<String>, T::Error> {

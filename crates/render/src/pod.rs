@@ -191,26 +191,33 @@ fn spread(context: &ShopContext<'_>, component: &str) -> Vec<TopologySpreadConst
 }
 
 /// As whom our own two containers run.
-///
-/// They share the node cache, which belongs to one user; so where the agent has to be root to
-/// mount, `pull` is root too, without a single capability.
-pub(crate) fn ours(context: &ShopContext<'_>, privileged: bool) -> SecurityContext {
-    let mounts = context.media.is_some() && context.class.storage.mode == StorageMode::Agent;
-    let root = (mounts || context.class.node_cache.is_some()).then_some(0);
-    if privileged {
-        return SecurityContext {
-            privileged: Some(true),
-            run_as_non_root: Some(false),
-            run_as_user: root,
-            read_only_root_filesystem: Some(true),
-            ..SecurityContext::default()
-        };
-    }
+pub(crate) fn ours(context: &ShopContext<'_>) -> SecurityContext {
+    let root = root(context);
     SecurityContext {
         run_as_non_root: Some(root.is_none()),
         run_as_user: root,
         ..restricted()
     }
+}
+
+/// As whom the agent runs if it is privileged.
+pub(crate) fn privileged(context: &ShopContext<'_>) -> SecurityContext {
+    SecurityContext {
+        privileged: Some(true),
+        run_as_non_root: Some(false),
+        run_as_user: root(context),
+        read_only_root_filesystem: Some(true),
+        ..SecurityContext::default()
+    }
+}
+
+/// Root, if our own two containers have to be it.
+///
+/// They share the node cache, which belongs to one user; so where the agent has to be root to
+/// mount, `pull` is root too, without a single capability.
+fn root(context: &ShopContext<'_>) -> Option<i64> {
+    let mounts = context.media.is_some() && context.class.storage.mode == StorageMode::Agent;
+    (mounts || context.class.node_cache.is_some()).then_some(0)
 }
 
 /// The pod's own name for its directory on the node.

@@ -65,7 +65,7 @@ struct Arguments {
     delete_after: i64,
     /// What tells that a shop runs a release
     #[arg(long, value_enum, default_value_t)]
-    evidence: Evidence,
+    evidence: ConfirmedBy,
     /// Name server for proofs of domains; otherwise those of /etc/resolv.conf
     #[arg(long, value_name = "ADDRESS")]
     dns: Option<SocketAddr>,
@@ -83,7 +83,7 @@ struct Arguments {
 
 /// What tells that a shop runs a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Evidence {
+enum ConfirmedBy {
     /// Its pods are ready, and their agents say that they run it
     #[default]
     Agents,
@@ -133,7 +133,7 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
             .delete_at_most
             .map_or(Limit::Default, Limit::Explicit),
         grace: SignedDuration::from_secs(arguments.delete_after),
-        agents: arguments.evidence == Evidence::Agents,
+        agents: arguments.evidence == ConfirmedBy::Agents,
         dns: arguments.dns,
         platform_hosts: arguments.platform_host.clone(),
     };

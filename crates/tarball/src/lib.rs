@@ -33,7 +33,7 @@
 //! let place = Place { target: Some(&"shop".parse()?), replaced: &BTreeSet::new(), last: true };
 //! let entries = unpacker.worker().chunk(&bytes, &packed.chunks[0], &place)?;
 //! assert_eq!(entries[0].path.as_str(), "shop/index.php");
-//! assert_eq!(unpacker.finish(&release::Asked::default())?.files, 1);
+//! assert_eq!(unpacker.finish(&release::RequiredDirectories::default())?.files, 1);
 //! assert_eq!(fs::read_to_string(tree.join("shop/index.php"))?, "<?php echo 'hello';");
 //! # Ok(())
 //! # }

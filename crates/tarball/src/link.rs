@@ -3,7 +3,7 @@
 
 use crate::problem::Problem;
 use release::{Escape, PATH_LIMIT, Reason, walk};
-use std::{collections::BTreeSet, convert::Infallible};
+use std::collections::BTreeSet;
 
 /// Reads what a link holds: 1 to 1024 bytes of UTF-8 without control characters.
 pub(crate) fn target(bytes: &[u8]) -> Result<&str, Problem> {
@@ -36,10 +36,9 @@ pub(crate) fn alone(
     link_at: impl Fn(&str) -> Option<String>,
 ) -> Result<(), Problem> {
     let walked = walk(base, path, target, &BTreeSet::new(), |at| {
-        Ok::<_, Infallible>(link_at(at))
+        Ok::<_, Escape>(link_at(at))
     });
-    let Ok(verdict) = walked;
-    verdict.map_err(escape)
+    walked.map_err(escape)
 }
 
 fn escape(escape: Escape) -> Problem {

@@ -16,7 +16,7 @@ pub use place::Place;
 pub use worker::Worker;
 
 use parking_lot::Mutex;
-use release::{Asked, RelativePath, check_tree};
+use release::{RelativePath, RequiredDirectories, check_tree};
 use std::{num::NonZeroUsize, panic::resume_unwind, path::Path, thread};
 use tree::{Descent, Tree};
 use worker::Found;
@@ -78,7 +78,7 @@ impl Unpacker {
     ///
     /// A link that leaves its module, that another entry's path goes through, or whose path is
     /// taken; what is in the way of a directory that was asked for; the disk.
-    pub fn finish(self, asked: &Asked<'_>) -> Result<Totals, UnpackError> {
+    pub fn finish(self, asked: &RequiredDirectories<'_>) -> Result<Totals, UnpackError> {
         let Found {
             listed,
             made,
@@ -87,7 +87,7 @@ impl Unpacker {
             bytes,
         } = self.found.into_inner();
         links.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        check_tree(asked, &links, &mut &self.tree)?.map_err(UnpackError::from)?;
+        check_tree(asked, &links, &mut &self.tree)?;
         let mut descent = Descent::new(&self.tree);
         let mut implied = Vec::new();
         for target in &asked.targets {
@@ -175,7 +175,7 @@ mod tests {
             last: true,
         };
         unpacker.worker().chunk(&bytes, &packed.chunks[0], &place)?;
-        unpacker.finish(&Asked::default())
+        unpacker.finish(&RequiredDirectories::default())
     }
 
     #[test]

@@ -41,7 +41,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-use turns::{Ended, Question, TICK, Turns};
+use turns::{PollOutcome, Question, TICK, Turns};
 
 /// Agents that are asked at once.
 const AT_ONCE: usize = 256;
@@ -83,7 +83,7 @@ fn or_panic<T>(ended: Result<T, JoinError>) -> T {
 
 /// Where, and how often, agents are asked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct Polling {
     pub(crate) port: u16,
     pub(crate) every: Duration,
     pub(crate) deadline: Duration,
@@ -97,13 +97,13 @@ pub(crate) struct Collector {
     pub(crate) store: Store,
     pub(crate) performance: Arc<Mutex<Performance>>,
     pub(crate) counts: Arc<Counts>,
-    pub(crate) pace: Pace,
+    pub(crate) polling: Polling,
 }
 
 impl Collector {
     /// Collects until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let (mut turns, mut version) = (Turns::new(self.pace.every), None);
+        let (mut turns, mut version) = (Turns::new(self.polling.every), None);
         let mut asked = JoinSet::new();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,7 +112,7 @@ impl Collector {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = asked.join_next() => {
-                    let (uid, ended): (String, Ended) = or_panic(ended);
+                    let (uid, ended): (String, PollOutcome) = or_panic(ended);
                     turns.ended(&uid, ended, Instant::now());
                 }
                 _tick = ticks.tick() => {
@@ -139,7 +139,7 @@ impl Collector {
     }
 
     /// Asks one agent, and keeps what it says.
-    async fn one(&self, question: Question) -> Ended {
+    async fn one(&self, question: Question) -> PollOutcome {
         // Its namespace says which shop it is, whatever it says itself.
         let shop = self
             .fleet
@@ -147,11 +147,11 @@ impl Collector {
             .of_namespace(&question.place.namespace)
             .map(str::to_owned);
         let Some(shop) = shop else {
-            return Ended::Failed;
+            return PollOutcome::Failed;
         };
-        let agent = SocketAddr::new(question.place.address, self.pace.port);
+        let agent = SocketAddr::new(question.place.address, self.polling.port);
         let errors = format!("/errors?since={}", question.since);
-        let body = match ask(agent, &errors, page::LIMIT, self.pace.deadline).await {
+        let body = match ask(agent, &errors, page::LIMIT, self.polling.deadline).await {
             Ok(body) => body,
             Err(error) => {
                 if matches!(error, AskError::Large) {
@@ -160,7 +160,7 @@ impl Collector {
                     self.counts.failures.fetch_add(1, Relaxed);
                 }
                 debug!(shop, %agent, %error, "agent not asked");
-                return Ended::Failed;
+                return PollOutcome::Failed;
             }
         };
         let now = Timestamp::now();
@@ -169,12 +169,12 @@ impl Collector {
             Err(why) => {
                 self.counts.refuse(why);
                 debug!(shop, %agent, why = why.word(), "page refused");
-                return Ended::Failed;
+                return PollOutcome::Failed;
             }
         };
         let (run, mut cursor) = (said.run.clone(), said.cursor);
         if question.since > 0 && question.run != run {
-            return Ended::Anew(run);
+            return PollOutcome::Anew(run);
         }
         if !said.groups.is_empty() {
             let (of, uid) = (shop.clone(), question.uid.clone());
@@ -192,13 +192,13 @@ impl Collector {
                 }
                 Err(error) => {
                     warn!(shop, %error, "errors not kept; the agent is asked again");
-                    return Ended::Failed;
+                    return PollOutcome::Failed;
                 }
             }
         }
         self.pods.answered(&shop, now);
         self.requests(&shop, &question.uid, agent, now).await;
-        Ended::Taken(run, cursor)
+        PollOutcome::Taken(run, cursor)
     }
 
     /// Asks the same agent how fast its pod answers, where that is due. What is lost of it is a few
@@ -207,7 +207,7 @@ impl Collector {
         if !self.performance.lock().is_due(shop, uid, now) {
             return;
         }
-        let body = match ask(agent, "/requests", requests::LIMIT, self.pace.deadline).await {
+        let body = match ask(agent, "/requests", requests::LIMIT, self.polling.deadline).await {
             Ok(body) => body,
             // It counts no requests, such as one of a pod for cron.
             Err(AskError::None) => Bytes::new(),

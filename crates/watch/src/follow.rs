@@ -8,7 +8,7 @@ use crate::{
     fleet::{Fleet, class, shop},
 };
 use api::{Shop, ShopClass};
-use client::{Change, Cluster, Watch};
+use client::{Cluster, Watch, WatchEvent};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Resource, runtime::watcher::Config};
 use parking_lot::Mutex;
@@ -54,11 +54,11 @@ async fn own<K, T>(
         lists: None,
     };
     let take = |change| match change {
-        Change::All(all) => {
+        WatchEvent::All(all) => {
             let all = all.into_iter().collect();
             fleet.lock().change(|it| *held(it) = Some(all));
         }
-        Change::Applied((name, kept)) => {
+        WatchEvent::Applied((name, kept)) => {
             let mut fleet = fleet.lock();
             let known = held(&mut fleet).get_or_insert_default();
             // A status is written often, and little of it matters here.
@@ -68,11 +68,11 @@ async fn own<K, T>(
                 });
             }
         }
-        Change::Deleted((name, _)) => fleet.lock().change(|it| {
+        WatchEvent::Deleted((name, _)) => fleet.lock().change(|it| {
             held(it).get_or_insert_default().remove(&name);
         }),
         // What is known stays; the log says it.
-        Change::Broken | Change::Mended => {}
+        WatchEvent::Broken | WatchEvent::Mended => {}
     };
     client::follow(watch, stop, keep, take).await;
 }
@@ -86,10 +86,10 @@ pub(crate) async fn pods(cluster: Cluster, pods: Arc<Pods>, stop: CancellationTo
         lists: None,
     };
     let take = |change| match change {
-        Change::All(all) => pods.all(all),
-        Change::Applied(one) => pods.applied(one),
-        Change::Deleted((uid, _)) => pods.deleted(&uid),
-        Change::Broken | Change::Mended => {}
+        WatchEvent::All(all) => pods.all(all),
+        WatchEvent::Applied(one) => pods.applied(one),
+        WatchEvent::Deleted((uid, _)) => pods.deleted(&uid),
+        WatchEvent::Broken | WatchEvent::Mended => {}
     };
     client::follow(watch, &stop, pod, take).await;
 }

@@ -2,9 +2,9 @@
 
 use observe::v1::State;
 
-/// How a group stands.
+/// What people decided of a group, and what became of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Triage {
     /// Whether somebody has to look at it.
     pub(crate) state: State,
     /// The newest release that it had been seen in when somebody called it resolved; 0 if none was
@@ -14,7 +14,7 @@ pub(crate) struct Standing {
     pub(crate) back_since: Option<u64>,
 }
 
-impl Standing {
+impl Triage {
     /// That of a group that nobody knew.
     pub(crate) const NEW: Self = Self {
         state: State::Open,
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_resolved_group_comes_back_in_a_newer_release_alone() {
-        let resolved = Standing::NEW.judged(State::Resolved, Some(7));
+        let resolved = Triage::NEW.judged(State::Resolved, Some(7));
         for same in [None, Some(1), Some(7)] {
             assert_eq!(resolved.seen(same).state, State::Resolved, "{same:?}");
         }
@@ -81,7 +81,7 @@ mod tests {
         );
         let ignored = back.judged(State::Ignored, Some(9));
         assert_eq!(ignored.seen(Some(10)).state, State::Ignored);
-        let unknown = Standing::NEW.judged(State::Resolved, None);
+        let unknown = Triage::NEW.judged(State::Resolved, None);
         assert_eq!(unknown.seen(Some(1)).state, State::Open);
     }
 

@@ -45,4 +45,4 @@ pub use dashboard::dashboard;
 pub use metrics::reference;
 pub use run::{WatchError, serve};
 pub use settings::{CustomMetrics, Outside, Pace, Settings};
-pub use store::StoreError;
+pub use store::DatabaseError;

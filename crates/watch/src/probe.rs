@@ -25,11 +25,11 @@ use crate::{
 };
 use board::Board;
 use first::First;
-use incident::{Event, Standing, step};
+use incident::{Availability, Event, step};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use observe::v1::{Incident, Vantage};
 use parking_lot::Mutex;
-use places::{Ended, Places};
+use places::{FinishedProbe, Places};
 use record::Record;
 use schedule::Schedule;
 use std::{
@@ -65,7 +65,7 @@ pub(crate) struct Prober {
 struct State {
     schedule: Schedule,
     version: Option<u64>,
-    probes: JoinSet<Ended>,
+    probes: JoinSet<FinishedProbe>,
     busy: HashSet<(Arc<str>, Vantage)>,
     first: First,
     months: BTreeMap<(String, Date), Probes>,
@@ -132,11 +132,11 @@ impl Prober {
         let mut board = self.board.lock();
         for (shop, incident) in open {
             let host: Arc<str> = incident.host.into();
-            board.stands(
+            board.set_availability(
                 &host,
                 &shop,
                 incident.vantage,
-                Standing::Down(incident.begin),
+                Availability::Down(incident.begin),
             );
             board.is_down_for(&host, &shop, incident.vantage, incident.cause);
         }
@@ -170,30 +170,30 @@ impl Prober {
     /// Begins the probes whose turn has come.
     fn begin(&self, state: &mut State, from: u64, to: u64) {
         let now = Instant::now();
-        for turn in state.schedule.due(from, to) {
+        for probe in state.schedule.due(from, to) {
             let due = now
-                .checked_sub(Duration::from_millis(turn.late))
+                .checked_sub(Duration::from_millis(probe.late))
                 .unwrap_or(now);
-            for vantage in self.places.vantages(&turn.target) {
-                if !state.busy.insert((Arc::clone(&turn.host), vantage)) {
+            for vantage in self.places.vantages(&probe.target) {
+                if !state.busy.insert((Arc::clone(&probe.host), vantage)) {
                     self.board.lock().skipped += 1;
                     continue;
                 }
                 let (places, board) = (Arc::clone(&self.places), Arc::clone(&self.board));
-                let standing = board.lock().standing(&turn.host, vantage);
-                let turn = turn.clone();
+                let before = board.lock().availability(&probe.host, vantage);
+                let probe = probe.clone();
                 state
                     .probes
-                    .spawn(async move { places.probe(turn, vantage, due, standing, &board).await });
+                    .spawn(async move { places.probe(probe, vantage, due, before, &board).await });
             }
         }
     }
 
-    fn ended(&self, state: &mut State, ended: Ended) {
-        let Ended {
+    fn ended(&self, state: &mut State, ended: FinishedProbe) {
+        let FinishedProbe {
             host,
             vantage,
-            seen,
+            measured,
             verdict,
             at,
         } = ended;
@@ -212,9 +212,9 @@ impl Prober {
         }
         let event = {
             let mut board = self.board.lock();
-            board.probed((&host, &shop, vantage), &seen, &verdict, at.1);
-            let (standing, event) = step(board.standing(&host, vantage), &verdict, at);
-            board.stands(&host, &shop, vantage, standing);
+            board.probed((&host, &shop, vantage), &measured, &verdict, at.1);
+            let (availability, event) = step(board.availability(&host, vantage), &verdict, at);
+            board.set_availability(&host, &shop, vantage, availability);
             event
         };
         match event {

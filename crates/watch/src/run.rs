@@ -16,7 +16,7 @@ use crate::{
     },
     serve::Desk,
     settings::{Outside, Settings},
-    store::{Store, StoreError},
+    store::{DatabaseError, Store},
 };
 use client::Cluster;
 use parking_lot::Mutex;
@@ -68,7 +68,7 @@ pub enum WatchError {
         /// Where.
         data: PathBuf,
         /// Why.
-        source: StoreError,
+        source: DatabaseError,
     },
     /// A part ended.
     #[error("a part of the program ended")]
@@ -145,7 +145,7 @@ pub async fn serve(
         store: store.clone(),
         performance: Arc::clone(&performance),
         counts: Arc::clone(&collected),
-        pace: collect::Pace {
+        polling: collect::Polling {
             port: settings.agent_port,
             every: settings.pace.collect,
             deadline: settings.pace.agent_deadline,

@@ -8,7 +8,7 @@ use crate::{
     fleet::Fleet,
     metrics, performance,
     probe::board::Board,
-    store::{Store, StoreError, fatal, groups, incidents},
+    store::{DatabaseError, Store, fatal, groups, incidents},
 };
 use http::{
     Request, Response, StatusCode,
@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use observe::{
     Fingerprint, Source,
     evidence::{self, Traffic},
-    v1::{Errors, Evidence, Performance, Problem, ShopSummary, Shops, Trial, Uptime, Verdict},
+    v1::{Errors, Evidence, Performance, Problem, ShopSummary, Shops, StateChange, Trial, Uptime},
 };
 use parking_lot::Mutex;
 use route::{Refused, Route};
@@ -184,14 +184,14 @@ impl Desk {
     ) -> Result<Answer, Refused> {
         self.known(&shop)?;
         let body = read(body, BODY).await?;
-        let verdict: Verdict = serde_json::from_slice(&body).map_err(|error| {
+        let change: StateChange = serde_json::from_slice(&body).map_err(|error| {
             Refused::Body(format!(
                 "expected {{\"state\": \"resolved\"}}, or ignored, or open: {error}"
             ))
         })?;
         let judged = self
             .store
-            .call(move |db| groups::judge(db, &shop, name, verdict.state));
+            .call(move |db| groups::judge(db, &shop, name, change.state));
         let group = judged.await?.ok_or(Refused::NoGroup(name))?;
         Ok(json(StatusCode::OK, &group))
     }
@@ -295,8 +295,8 @@ fn with_errors(shop: ShopSummary) -> ShopSummary {
     }
 }
 
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
+impl From<DatabaseError> for Refused {
+    fn from(error: DatabaseError) -> Self {
         Self::Store(error.to_string())
     }
 }

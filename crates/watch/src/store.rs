@@ -17,7 +17,7 @@ mod open;
 pub(crate) mod take;
 mod words;
 
-pub use error::StoreError;
+pub use error::DatabaseError;
 
 use open::Found;
 use rusqlite::Connection;
@@ -45,11 +45,11 @@ const BATCH: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tells whoever gave the work how its transaction ended.
-type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Tell = Box<dyn FnOnce(Result<(), DatabaseError>) + Send>;
 /// Work that answers how it went, and what is to be told after the commit; without a database it
 /// does nothing.
 type Work =
-    Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Result<(), StoreError>, Tell) + Send>;
+    Box<dyn FnOnce(Result<&Connection, DatabaseError>) -> (Result<(), DatabaseError>, Tell) + Send>;
 
 /// What is counted of the database.
 #[derive(Debug, Default)]
@@ -79,9 +79,9 @@ impl fmt::Debug for Store {
 
 /// The end of the thread: nobody has the database any more.
 #[derive(Debug)]
-pub(crate) struct Ended(oneshot::Receiver<()>);
+pub(crate) struct StoreEnd(oneshot::Receiver<()>);
 
-impl Ended {
+impl StoreEnd {
     /// Waits for it.
     pub(crate) async fn wait(self) {
         // The sender is dropped with the thread, however that ends.
@@ -96,7 +96,10 @@ impl Store {
     /// # Errors
     ///
     /// The disk refuses, or another process has it.
-    pub(crate) async fn open(directory: PathBuf, limit: u64) -> Result<(Self, Ended), StoreError> {
+    pub(crate) async fn open(
+        directory: PathBuf,
+        limit: u64,
+    ) -> Result<(Self, StoreEnd), DatabaseError> {
         let (queue, work) = mpsc::channel(QUEUE);
         let (opened, is_open) = oneshot::channel();
         let (ended, end) = oneshot::channel();
@@ -118,9 +121,9 @@ impl Store {
                     }
                 }
             });
-        begun.map_err(|error| StoreError::Refused(error.to_string()))?;
-        is_open.await.unwrap_or(Err(StoreError::Slow))?;
-        Ok((Self { queue, counts }, Ended(end)))
+        begun.map_err(|error| DatabaseError::Refused(error.to_string()))?;
+        is_open.await.unwrap_or(Err(DatabaseError::Slow))?;
+        Ok((Self { queue, counts }, StoreEnd(end)))
     }
 
     /// What is counted of it.
@@ -132,14 +135,14 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// It was not done. After [`StoreError::Slow`] it may be done later.
+    /// It was not done. After [`DatabaseError::Slow`] it may be done later.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, DatabaseError> {
         let (tell, told) = oneshot::channel();
         let work: Work = Box::new(move |db| {
-            let done = db.and_then(|db| work(db).map_err(StoreError::from));
+            let done = db.and_then(|db| work(db).map_err(DatabaseError::from));
             let outcome = done.as_ref().map(drop).map_err(Clone::clone);
             let tell: Tell = Box::new(move |committed| {
                 // Whoever asked may have gone.
@@ -149,10 +152,13 @@ impl Store {
             (outcome, tell)
         });
         let answer = timeout(PATIENCE, async {
-            self.queue.send(work).await.map_err(|_| StoreError::Slow)?;
-            told.await.unwrap_or(Err(StoreError::Slow))
+            self.queue
+                .send(work)
+                .await
+                .map_err(|_| DatabaseError::Slow)?;
+            told.await.unwrap_or(Err(DatabaseError::Slow))
         });
-        answer.await.unwrap_or(Err(StoreError::Slow))
+        answer.await.unwrap_or(Err(DatabaseError::Slow))
     }
 }
 
@@ -205,17 +211,17 @@ enum Health {
 
 fn transaction(db: &Connection, batch: Vec<Work>, counts: &Counts) -> Health {
     let mut health = Health::Good;
-    let mut failed = |error: &StoreError| {
+    let mut failed = |error: &DatabaseError| {
         counts.failures.fetch_add(1, Relaxed);
         error!(%error, "database failed");
-        if matches!(error, StoreError::Damaged(_)) {
+        if matches!(error, DatabaseError::Damaged(_)) {
             health = Health::Damaged;
         }
     };
     let mut told = Vec::new();
     let begun = db
         .execute_batch("BEGIN IMMEDIATE")
-        .map_err(StoreError::from);
+        .map_err(DatabaseError::from);
     for work in batch {
         let place = begun
             .clone()
@@ -230,7 +236,7 @@ fn transaction(db: &Connection, batch: Vec<Work>, counts: &Counts) -> Health {
             (true, Ok(())) => db.execute_batch("RELEASE work"),
             (true, Err(_)) => db.execute_batch("ROLLBACK TO work; RELEASE work"),
         };
-        if let Err(error) = done.and(closed.map_err(StoreError::from)) {
+        if let Err(error) = done.and(closed.map_err(DatabaseError::from)) {
             failed(&error);
         }
     }

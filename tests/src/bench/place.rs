@@ -48,9 +48,17 @@ pub(super) struct Place {
     mounted: bool,
 }
 
+/// Whether this machine lets us have one.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Place(Place),
+    /// It does not, for this reason.
+    Unavailable(String),
+}
+
 impl Place {
-    /// The reason comes back where this machine does not let us have it.
-    pub(super) fn open(kind: Kind) -> Result<Result<Self, String>, BenchError> {
+    /// Makes one.
+    pub(super) fn open(kind: Kind) -> Result<Opened, BenchError> {
         let mut place = Self {
             kind,
             scratch: shop::scratch(),
@@ -65,7 +73,7 @@ impl Place {
                 .arg(&image)
                 .run();
             if made.ended != Ended::Code(0) {
-                return Ok(Err(format!(
+                return Ok(Opened::Unavailable(format!(
                     "mkfs.xfs does not work or is not installed: {}",
                     made.stderr.trim()
                 )));
@@ -76,14 +84,14 @@ impl Place {
                 .arg(place.path(""))
                 .run();
             if mounted.ended != Ended::Code(0) {
-                return Ok(Err(format!(
+                return Ok(Opened::Unavailable(format!(
                     "this machine lets us mount nothing: {}",
                     mounted.stderr.trim()
                 )));
             }
             place.mounted = true;
         }
-        Ok(Ok(place))
+        Ok(Opened::Place(place))
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

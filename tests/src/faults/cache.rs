@@ -1,7 +1,7 @@
 //! Classes 31 to 33: a node's cache that is killed at, damaged or full.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     kill::{died, points as passed_points},
     rig::{Rig, last_line, names},
 };
@@ -41,7 +41,7 @@ pub fn points(rig: &Rig) -> Vec<String> {
         ("pod-cache-small", "1KiB"),
     ] {
         share(rig, cache, limit);
-        found.extend(passed_points(rig, false));
+        found.extend(passed_points(rig, Start::Cold));
     }
     rig.set([]);
     found
@@ -65,7 +65,7 @@ pub(super) fn serves_all(rig: &Rig, cache: &Path) -> Result<(), String> {
     if !left.is_empty() {
         return Err(format!("{left:?} is left in the cache"));
     }
-    let pod = rig.pod(false);
+    let pod = rig.pod(Start::Cold);
     rig.server.reset_stats();
     let outcome = rig.init(&pod).run();
     succeeded(&outcome)?;
@@ -101,7 +101,7 @@ pub(super) fn every_point(counts: &Counts) -> Row {
     );
     for rig in Rig::small_and_spooled(counts) {
         let template = share(&rig, "pod-cache-template", "1GiB");
-        let filler = rig.pod(false);
+        let filler = rig.pod(Start::Cold);
         rig.init(&filler).run().expect(0);
         // Empty, with everything, and with everything for a moment.
         for (warm, limit) in [(false, "1GiB"), (true, "1GiB"), (false, "1KiB")] {
@@ -119,7 +119,7 @@ pub(super) fn every_point(counts: &Counts) -> Row {
                 cache
             };
             fresh();
-            for (at, point) in passed_points(&rig, false).iter().enumerate() {
+            for (at, point) in passed_points(&rig, Start::Cold).iter().enumerate() {
                 let ours = point.starts_with("deploy.cache");
                 // What the cache does not concern, classes 1 and 3 try.
                 let actions = if ours {
@@ -146,7 +146,7 @@ pub(super) fn every_point(counts: &Counts) -> Row {
 }
 
 fn at_point(rig: &Rig, at: usize, action: &str, cache: &Path) -> Result<(), String> {
-    let pod = rig.pod(false);
+    let pod = rig.pod(Start::Cold);
     let (outcome, passed) = rig.steer(&pod, at, action);
     match action {
         "kill" => died(&outcome, passed.len() < at)?,
@@ -161,7 +161,7 @@ fn at_point(rig: &Rig, at: usize, action: &str, cache: &Path) -> Result<(), Stri
         return Ok(());
     }
     // What is left, the next pod that makes a tree sweeps, and the one after that needs no byte.
-    let sweeper = rig.pod(false);
+    let sweeper = rig.pod(Start::Cold);
     succeeded(&rig.init(&sweeper).run())?;
     let small = names(&cache.join("v1/chunks")).is_empty();
     if small {
@@ -206,7 +206,7 @@ pub(super) fn damaged(counts: &Counts) -> Row {
     let mut random = StdRng::seed_from_u64(counts.seed);
     for rig in Rig::small_and_spooled(counts) {
         let cache = share(&rig, "pod-cache", "1GiB");
-        let filler = rig.pod(false);
+        let filler = rig.pod(Start::Cold);
         rig.init(&filler).run().expect(0);
         for shelf in ["chunks", "objects"] {
             for name in names(&cache.join("v1").join(shelf)) {
@@ -215,7 +215,7 @@ pub(super) fn damaged(counts: &Counts) -> Row {
                 for (what, damage) in DAMAGES {
                     let at = random.random_range(0..good.len());
                     damage(&path, &good, at).expect("the cache is writable");
-                    let pod = rig.pod(false);
+                    let pod = rig.pod(Start::Cold);
                     rig.server.reset_stats();
                     let outcome = rig.init(&pod).run();
                     let mut result = succeeded(&outcome).and_then(|()| rig.is_new(&pod));
@@ -261,8 +261,8 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
             ("size", 4 + step * 3000 / steps),
             ("nr_inodes", 1 + step * 30 / steps),
         ] {
-            let pod = rig.pod(false);
-            let outcome = on_a_small_disk(&rig, &pod, unit, limit, true);
+            let pod = rig.pod(Start::Cold);
+            let outcome = on_a_small_disk(&rig, &pod, unit, limit, Use::Cache);
             full += u32::from(
                 outcome.stderr.contains("nothing more is written")
                     || outcome.stderr.contains("is not used"),
@@ -275,8 +275,8 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
         }
         // Where the release fits without a cache, it fits beside one.
         let limit = 1000 + step * 6000 / steps;
-        let pods = [rig.pod(false), rig.pod(false)];
-        let without = on_a_small_disk(&rig, &pods[0], "size", limit, false);
+        let pods = [rig.pod(Start::Cold), rig.pod(Start::Cold)];
+        let without = on_a_small_disk(&rig, &pods[0], "size", limit, Use::Root);
         let beside = Program::new("true").run();
         let with = if without.code() == Some(0) {
             share_small_disk(&rig, &pods[1], limit)
@@ -310,20 +310,13 @@ fn row_note(full: u32, refused: u32) -> String {
 }
 
 /// The cache is a tmpfs of its own of that size; or there is none, and the root is on that tmpfs.
-fn on_a_small_disk(rig: &Rig, pod: &str, unit: &str, limit: usize, cache: bool) -> Outcome {
+fn on_a_small_disk(rig: &Rig, pod: &str, unit: &str, limit: usize, used: Use) -> Outcome {
     let script = r#"
         mount -t tmpfs -o "$UNIT=$LEFT$SUFFIX,mode=0700" none "$DISK"
         code=0; "$INIT" || code=$?
         if [ -n "$KEEP" ]; then cp -a "$DISK/root/." "$KEEP"; fi
         exit $code"#;
-    small_disk(
-        rig,
-        pod,
-        script,
-        unit,
-        limit,
-        if cache { Use::Cache } else { Use::Root },
-    )
+    small_disk(rig, pod, script, unit, limit, used)
 }
 
 fn share_small_disk(rig: &Rig, pod: &str, limit: usize) -> Outcome {

@@ -2,7 +2,7 @@
 //! libfaketime gives a process another clock.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     agent::{CONVERGES, is_whole, sequence},
     cache::succeeded,
     policy::refused,
@@ -59,34 +59,34 @@ pub(super) fn wrong(counts: &Counts) -> Row {
         library: &library,
     };
     for round in 0..counts.damages.min(5) {
-        for warm in [false, true] {
-            let pod = rig.pod(warm);
+        for start in Start::ALL {
+            let pod = rig.pod(start);
             row.count(
-                || format!("round {round}, an hour ahead, warm {warm}"),
+                || format!("round {round}, an hour ahead, {start}"),
                 ahead.by_an_hour(&pod).and_then(|()| rig.check(&pod)),
             );
             // Roots do not last that long, and there is no telling whether the clock is wrong.
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let result = rig.refused(&pod, &ahead.init(&pod, TEN_YEARS).run(), &["expired"]);
             row.count(
-                || format!("round {round}, ten years ahead, warm {warm}"),
+                || format!("round {round}, ten years ahead, {start}"),
                 result.and_then(|()| rig.check(&pod)),
             );
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let result = rig.refused(&pod, &ahead.init(&pod, -TEN_YEARS).run(), &["clock"]);
             row.count(
-                || format!("round {round}, ten years behind, warm {warm}"),
+                || format!("round {round}, ten years behind, {start}"),
                 result.and_then(|()| rig.check(&pod)),
             );
             // S3 itself refuses a clock that is off by more than 15 minutes.
             for seconds in [BOUND, -BOUND, TEN_YEARS] {
-                let pod = rig.pod(warm);
+                let pod = rig.pod(start);
                 let outcome = with_clock(rig.init(&pod), &library)
                     .env("FAKETIME", format!("{seconds:+}"))
                     .run();
                 let result = rig.refused(&pod, &outcome, &["clock"]);
                 row.count(
-                    || format!("round {round}, {seconds:+} s, S3, warm {warm}"),
+                    || format!("round {round}, {seconds:+} s, S3, {start}"),
                     result.and_then(|()| rig.check(&pod)),
                 );
             }
@@ -99,7 +99,7 @@ pub(super) fn wrong(counts: &Counts) -> Row {
 /// As an init with a clock that is behind sees it: the times that it compares with are ahead.
 fn behind(rig: &Rig, row: &mut Row, round: u32, off: Duration) {
     let head = rig.server.get(HEAD).unwrap_or_default();
-    let pod = rig.pod(true);
+    let pod = rig.pod(Start::Warm);
     let mut state = rig.shop.state(&pod);
     let at = state["accepted"]["at"].take();
     state["accepted"]["at"] = json!((jiff::Timestamp::now() + off).to_string());
@@ -113,7 +113,7 @@ fn behind(rig: &Rig, row: &mut Row, round: u32, off: Duration) {
         told.and_then(|()| rig.check(&pod)),
     );
 
-    let pod = rig.pod(true);
+    let pod = rig.pod(Start::Warm);
     rig.force(|release| release.created += off);
     let told = refused(rig, &pod, "clock");
     rig.server.put(HEAD, head);

@@ -1,6 +1,6 @@
 //! Classes 11 and 12: what the store holds, or sends, is not what was signed.
 
-use super::{Counts, Row, rig::Rig};
+use super::{Counts, Row, Start, rig::Rig};
 use crate::s3::{Effect, Fault, Operation};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{
@@ -33,7 +33,7 @@ pub(super) fn replaced_while_read(counts: &Counts) -> Row {
                 .on(Operation::GetObject)
                 .keys("/blobs/"),
         );
-        let pod = rig.pod(false);
+        let pod = rig.pod(Start::Cold);
         let outcome = rig.shop.init(&pod).run();
         // Once the last range is asked for, a swap comes too late to be seen, and the tree is that
         // of before.
@@ -89,7 +89,7 @@ pub(super) fn damaged_blobs(counts: &Counts) -> Row {
                 ("excess", [&bytes[..], &bytes[..=at]].concat()),
             ] {
                 rig.server.put(&key, damaged);
-                let pod = rig.pod(number % 2 == 1);
+                let pod = rig.pod(Start::in_turn(number));
                 let outcome = rig.shop.init(&pod).run();
                 // What follows a tarball's signed bytes is not asked for where the tarball is one
                 // part: then it does no harm.
@@ -116,7 +116,7 @@ pub(super) fn damaged_blobs(counts: &Counts) -> Row {
                         .on(Operation::GetObject)
                         .keys(&key),
                 );
-                let pod = rig.pod(number % 2 == 1);
+                let pod = rig.pod(Start::in_turn(number));
                 let outcome = rig.shop.init(&pod).run();
                 let result = rig.refused(
                     &pod,
@@ -136,7 +136,7 @@ pub(super) fn damaged_blobs(counts: &Counts) -> Row {
                     .keys(&key)
                     .first(2),
             );
-            let pod = rig.pod(number % 2 == 1);
+            let pod = rig.pod(Start::in_turn(number));
             let ended = rig.shop.init(&pod).run().ended;
             row.count(
                 || format!("cut after {at} on the way, twice, {ended:?}"),

@@ -1,8 +1,8 @@
 //! Classes 3 to 5: the disk refuses, is full, or holds what a crash left.
 
 use super::{
-    Counts, Row,
-    kill::{COLD_AND_WARM, points},
+    Counts, Row, Start,
+    kill::points,
     rig::{Rig, ended, last_line, names},
 };
 use crate::process::{Outcome, Program};
@@ -26,15 +26,15 @@ pub(super) fn every_call_fails_with_eio(counts: &Counts) -> Row {
 fn every_call_fails(row: &mut Row, counts: &Counts, error: &str, step: usize) {
     let mut harmless = 0;
     for rig in Rig::small_and_spooled(counts) {
-        for warm in COLD_AND_WARM {
-            for at in (1..=points(&rig, warm).len()).step_by(step) {
-                let pod = rig.pod(warm);
+        for start in Start::ALL {
+            for at in (1..=points(&rig, start).len()).step_by(step) {
+                let pod = rig.pod(start);
                 let (outcome, passed) = rig.steer(&pod, at, error);
                 let told = told(&rig, &pod, &outcome, &passed, at);
                 harmless += u32::from(outcome.code() == Some(0));
                 let point = passed.get(at - 1).cloned().unwrap_or_default();
                 row.count(
-                    || format!("{error} in call {at} ({point}), warm {warm}"),
+                    || format!("{error} in call {at} ({point}), {start}"),
                     told.and_then(|()| rig.check(&pod)),
                 );
             }
@@ -98,9 +98,9 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
         (0..60).try_for_each(|number| fs::write(module.join(format!("crumb{number}")), "x"))
     });
     let (mut beforehand, mut writing, mut fit) = (0, 0, 0);
-    for warm in COLD_AND_WARM {
+    for start in Start::ALL {
         for (unit, limit) in limits(counts) {
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let outcome = on_a_small_disk(&rig, &pod, unit, limit);
             let result = match outcome.code() {
                 Some(0) => rig.is_new(&pod),
@@ -112,7 +112,7 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
                 _ => writing += 1,
             }
             row.count(
-                || format!("{limit} {unit} left, warm {warm}"),
+                || format!("{limit} {unit} left, {start}"),
                 result.and_then(|()| rig.check(&pod)),
             );
         }
@@ -234,9 +234,9 @@ pub(super) fn leftovers(counts: &Counts) -> Row {
         }),
     ];
     let rounds = 0..counts.rounds(14);
-    for (round, warm) in rounds.flat_map(|round| COLD_AND_WARM.map(|warm| (round, warm))) {
+    for (round, start) in rounds.flat_map(|round| Start::ALL.map(|start| (round, start))) {
         for (what, make) in leave {
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let root = rig.shop.path(&pod);
             fs::create_dir_all(root.join("staging"))
                 .and_then(|()| fs::create_dir_all(root.join("releases")))
@@ -252,7 +252,7 @@ pub(super) fn leftovers(counts: &Counts) -> Row {
                 }
             });
             row.count(
-                || format!("{what}, warm {warm}, round {round}"),
+                || format!("{what}, {start}, round {round}"),
                 swept.and_then(|()| rig.check(&pod)),
             );
         }

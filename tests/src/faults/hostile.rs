@@ -2,7 +2,7 @@
 //! every row of the profile; here the binary meets some of each kind.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     rig::{HEAD, NEW, Rig, sequence},
 };
 use release::{Chunk, Sha256};
@@ -63,15 +63,15 @@ pub(super) fn tarballs(counts: &Counts) -> Row {
         ),
     ];
     let rounds = 0..counts.rounds(24);
-    for (round, warm) in rounds.flat_map(|round| [(round, false), (round, true)]) {
+    for (round, start) in rounds.flat_map(|round| Start::ALL.map(|start| (round, start))) {
         for (what, entries, reason) in &cases {
             publish(&rig, entries, round);
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let outcome = rig.shop.init(&pod).run();
             rig.server.put(HEAD, head.clone());
             let refused = rig.refused(&pod, &outcome, &[*reason]);
             row.count(
-                || format!("{what}, warm {warm}, round {round}"),
+                || format!("{what}, {start}, round {round}"),
                 refused.and_then(|()| rig.check(&pod)),
             );
         }

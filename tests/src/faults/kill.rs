@@ -1,14 +1,13 @@
 //! Classes 1 and 2: the process dies.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     rig::{Rig, passed},
 };
 use crate::process::{Ended, Outcome};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::time::{Duration, Instant};
 
-pub(super) const COLD_AND_WARM: [bool; 2] = [false, true];
 /// The number of SIGKILL.
 pub(super) const KILLED: i32 = 9;
 
@@ -18,8 +17,8 @@ pub(super) const KILLED: i32 = 9;
 ///
 /// The pull fails without any fault.
 #[must_use]
-pub fn points(rig: &Rig, warm: bool) -> Vec<String> {
-    let (pod, trace) = (rig.pod(warm), rig.shop.path("pod.trace"));
+pub fn points(rig: &Rig, start: Start) -> Vec<String> {
+    let (pod, trace) = (rig.pod(start), rig.shop.path("pod.trace"));
     rig.init(&pod)
         .env("FAILPOINT_TRACE", &trace)
         .run()
@@ -32,14 +31,14 @@ pub fn points(rig: &Rig, warm: bool) -> Vec<String> {
 pub(super) fn at_every_point(counts: &Counts) -> Row {
     let mut row = Row::new(1, "kill -9 at every failpoint");
     for rig in Rig::small_and_spooled(counts) {
-        for warm in COLD_AND_WARM {
-            let points = points(&rig, warm).len();
+        for start in Start::ALL {
+            let points = points(&rig, start).len();
             for at in (1..=points).cycle().take(counts.points as usize * points) {
-                let pod = rig.pod(warm);
+                let pod = rig.pod(start);
                 let (outcome, passed) = rig.steer(&pod, at, "kill");
                 let died = died(&outcome, passed.len() < at);
                 row.count(
-                    || format!("point {at}, warm {warm}"),
+                    || format!("point {at}, {start}"),
                     died.and_then(|()| rig.check(&pod)),
                 );
             }
@@ -61,20 +60,22 @@ pub(super) fn at_random_times(counts: &Counts) -> Row {
     let (rig, mut row) = (Rig::new(0), Row::new(2, "kill -9 at random times"));
     let mut random = StdRng::seed_from_u64(counts.seed);
     let begin = Instant::now();
-    let pod = rig.pod(true);
+    let pod = rig.pod(Start::Warm);
     rig.shop.init(&pod).run().expect(0);
     let whole = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
     let mut killed = 0;
     for _ in 0..counts.kills {
-        let (warm, after) = (
-            random.random(),
-            Duration::from_micros(random.random_range(0..whole)),
-        );
-        let pod = rig.pod(warm);
+        let start = if random.random() {
+            Start::Warm
+        } else {
+            Start::Cold
+        };
+        let after = Duration::from_micros(random.random_range(0..whole));
+        let pod = rig.pod(start);
         let ended = rig.shop.init(&pod).start().kill_after(after).ended;
         killed += u32::from(ended == Ended::Signal(KILLED));
         row.count(
-            || format!("after {after:?}, warm {warm}, {ended:?}"),
+            || format!("after {after:?}, {start}, {ended:?}"),
             rig.check(&pod),
         );
     }

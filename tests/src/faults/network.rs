@@ -1,7 +1,7 @@
 //! Classes 8 to 10 and 13: what happens between the pod and the store.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     rig::{Rig, last_line},
 };
 use crate::{
@@ -36,10 +36,10 @@ pub(super) fn resets(counts: &Counts) -> Row {
         Row::new(8, "connection reset at every 64 KiB"),
     );
     let mut resets = 0;
-    for warm in [false, true] {
+    for start in Start::ALL {
         rig.server.reset_stats();
         rig.server.fault(in_blobs(Effect::Reset { after: STEP }));
-        let pod = rig.pod(warm);
+        let pod = rig.pod(start);
         let outcome = rig.shop.init(&pod).deadline(Duration::from_mins(5)).run();
         let happened = rig
             .server
@@ -50,13 +50,13 @@ pub(super) fn resets(counts: &Counts) -> Row {
             .unwrap_or_default();
         resets += happened;
         // An update links the large file where it is a chunk of its own.
-        let enough = if warm || happened >= counts.large_bytes as u64 / STEP {
+        let enough = if start == Start::Warm || happened >= counts.large_bytes as u64 / STEP {
             Ok(())
         } else {
             Err(format!("only {happened} resets"))
         };
         row.count(
-            || format!("warm {warm}"),
+            || start.to_string(),
             succeeded(&outcome)
                 .and(enough)
                 .and_then(|()| rig.check(&pod)),
@@ -84,9 +84,9 @@ pub(super) fn trickles_and_stalls(counts: &Counts) -> Row {
         ]
     };
     for effect in (0..counts.rounds(6)).flat_map(effects) {
-        for warm in [false, true] {
+        for start in Start::ALL {
             rig.server.fault(in_blobs(effect.clone()));
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let outcome = rig.shop.init(&pod).env("LONGSHORE_DEADLINE", "1s").run();
             let mut result = rig.refused(&pod, &outcome, &["stalled", "deadline", "unreachable"]);
             if outcome.elapsed > Duration::from_secs(6) {
@@ -96,7 +96,7 @@ pub(super) fn trickles_and_stalls(counts: &Counts) -> Row {
                 ));
             }
             row.count(
-                || format!("{effect:?}, warm {warm}"),
+                || format!("{effect:?}, {start}"),
                 result.and_then(|()| rig.check(&pod)),
             );
         }
@@ -113,7 +113,7 @@ pub(super) fn throttling(counts: &Counts) -> Row {
         Fault::new(Effect::slow_down()).lasting(Duration::from_secs(counts.throttle_seconds)),
     );
     let patient = Duration::from_secs(60 + 4 * counts.throttle_seconds);
-    let pods: Vec<_> = (0..counts.clients).map(|_| rig.pod(false)).collect();
+    let pods: Vec<_> = (0..counts.clients).map(|_| rig.pod(Start::Cold)).collect();
     rig.server.reset_stats();
     let running: Vec<_> = pods
         .iter()
@@ -159,18 +159,18 @@ pub(super) fn credentials_expire(counts: &Counts) -> Row {
     ]);
     let mut requests = [0; 2];
     // An update makes other requests than a first pull, so every second round is of updates.
-    for warm in [false, true].into_iter().cycle() {
+    for start in Start::ALL.into_iter().cycle() {
         // After each request of a pull in turn, until one needs no more than are spared.
         for skip in 0_u64.. {
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let outcome = pull_with_a_dying_key(&rig, &pod, skip);
             let expired = rig.server.stats().faults.contains_key("status");
             row.count(
-                || format!("after {skip} requests, warm {warm}"),
+                || format!("after {skip} requests, {start}"),
                 succeeded(&outcome).and_then(|()| rig.check(&pod)),
             );
             if !expired {
-                requests[usize::from(warm)] = skip;
+                requests[usize::from(start == Start::Warm)] = skip;
                 break;
             }
         }

@@ -1,7 +1,7 @@
 //! Classes 15 to 18 and 20: properly made objects that must not run here, now.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     rig::{HEAD, NEW, OLD, Rig, channel, ended, sequence},
 };
 use crate::process::Ended;
@@ -25,7 +25,7 @@ pub(super) fn replay(counts: &Counts) -> Row {
         let kept = format!("prod/{}", release::key::release(&channel(), sequence(old)));
         let replayed = rig.server.get(&kept).expect("each release is kept");
 
-        let used = rig.pod(true);
+        let used = rig.pod(Start::Warm);
         rig.shop.init(&used).run().expect(0);
         rig.server.put(HEAD, replayed.clone());
         let told =
@@ -36,7 +36,7 @@ pub(super) fn replay(counts: &Counts) -> Row {
             told.and_then(|()| rig.check(&used)),
         );
 
-        let fresh = rig.pod(false);
+        let fresh = rig.pod(Start::Cold);
         rig.server.put(HEAD, replayed);
         let told = ended(
             &rig.shop
@@ -68,17 +68,17 @@ pub(super) fn expired(counts: &Counts) -> Row {
                 release.expires = Some(release.created + HOUR);
             });
         };
-        for warm in [false, true] {
-            let pod = rig.pod(warm);
+        for start in Start::ALL {
+            let pod = rig.pod(start);
             expire();
             let told = refused(&rig, &pod, "expired");
             rig.server.put(HEAD, head.clone());
             row.count(
-                || format!("a release {hours} h ago, warm {warm}"),
+                || format!("a release {hours} h ago, {start}"),
                 told.and_then(|()| rig.check(&pod)),
             );
 
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let root = Rig::root(1, Duration::from_millis(1), &[&rig.key("ci")], 1);
             let path = rig.shop.path(format!("{pod}.root.json"));
             fs::write(&path, root).expect("a scratch directory is writable");
@@ -88,12 +88,12 @@ pub(super) fn expired(counts: &Counts) -> Row {
                 &["expired"],
             );
             row.count(
-                || format!("a trust root, warm {warm}"),
+                || format!("a trust root, {start}"),
                 told.and_then(|()| rig.check(&pod)),
             );
         }
         // It expires while it runs: a restart of the pod goes on with it.
-        let pod = rig.pod(true);
+        let pod = rig.pod(Start::Warm);
         rig.shop.init(&pod).run().expect(0);
         expire();
         let ended = rig.shop.init(&pod).run().ended;
@@ -146,7 +146,7 @@ pub(super) fn thresholds(counts: &Counts) -> Row {
                 envelope["signatures"] = json!([signature, again]);
             }
             rig.server.put(HEAD, envelope.to_string());
-            let pod = rig.pod(false);
+            let pod = rig.pod(Start::Cold);
             let told = rig.refused(
                 &pod,
                 &rig.shop.init(&pod).env("LONGSHORE_TRUST", &path).run(),
@@ -221,15 +221,15 @@ fn broken_chains(rig: &Rig, row: &mut Row, round: u32) {
         ),
     ];
     for (what, at, root, needs, reason) in cases {
-        for warm in [false, true] {
+        for start in Start::ALL {
             rig.server.put(&place(at), root.clone());
             rig.force(|release| release.root_version = needs);
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let told = refused(rig, &pod, reason);
             assert!(rig.server.remove(&place(at)), "it was just put there");
             rig.server.put(HEAD, head.clone());
             row.count(
-                || format!("{what}, warm {warm}, round {round}"),
+                || format!("{what}, {start}, round {round}"),
                 told.and_then(|()| rig.check(&pod)),
             );
         }
@@ -245,10 +245,10 @@ fn rotations(rig: &Rig, row: &mut Row) {
             .put(&place(version), Rig::root(version, HOUR, &[&ci], 1));
     }
     rig.force(|release| release.root_version = 1 + ROTATIONS);
-    for warm in [false, true] {
-        let pod = rig.pod(warm);
+    for start in Start::ALL {
+        let pod = rig.pod(start);
         row.count(
-            || format!("{ROTATIONS} rotations, warm {warm}"),
+            || format!("{ROTATIONS} rotations, {start}"),
             rig.check(&pod),
         );
     }
@@ -264,16 +264,16 @@ pub(super) fn other_channels(counts: &Counts) -> Row {
     for round in 0..counts.rounds(2) {
         // Each differs from the pod's channel by what stands behind its name.
         let other = format!("{}{round}", channel().as_str());
-        for warm in [false, true] {
+        for start in Start::ALL {
             rig.force(|release| {
                 release.channel = other.parse().expect("it is a channel");
                 release.sequence = sequence(NEW + 1 + u64::from(round));
             });
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let told = refused(&rig, &pod, "channel");
             rig.server.put(HEAD, head.clone());
             row.count(
-                || format!("{other}, warm {warm}"),
+                || format!("{other}, {start}"),
                 told.and_then(|()| rig.check(&pod)),
             );
         }

@@ -3,9 +3,9 @@
 //! copied at that instant, the copy is mounted, and its journal is replayed.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     image::{self, BTRFS, Kind, ORDERED, WRITEBACK},
-    kill::{COLD_AND_WARM, points},
+    kill::points,
     rig::Rig,
 };
 use crate::process::{Program, binary};
@@ -60,24 +60,24 @@ pub(super) fn lost(counts: &Counts) -> Row {
     }
     let (rig, mut random) = (Rig::new(0), StdRng::seed_from_u64(counts.seed));
     let mut begun = 0;
-    for (kind, warm) in [ORDERED, WRITEBACK, BTRFS]
+    for (kind, start) in [ORDERED, WRITEBACK, BTRFS]
         .into_iter()
-        .flat_map(|kind| COLD_AND_WARM.map(|warm| (kind, warm)))
+        .flat_map(|kind| Start::ALL.map(|start| (kind, start)))
     {
-        let points = points(&rig, warm).len();
-        let template = image::make(&rig, kind, &rig.pod(warm));
-        let whole = whole(&rig, kind, &template, warm);
+        let points = points(&rig, start).len();
+        let template = image::make(&rig, kind, &rig.pod(start));
+        let whole = whole(&rig, kind, &template, start);
         let every = if counts.points > 1 { 1 } else { 40 };
         let at_points = (1..=points).step_by(every).map(Cut::Point);
         let at_times: Vec<_> = (0..counts.pods.div_ceil(3))
             .map(|_| at_some_time(&mut random, whole))
             .collect();
         for cut in at_points.chain(at_times) {
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             let result = go_dark(&rig, kind, &template, &pod, cut);
             begun += u32::from(rig.shop.path(&pod).join("lock").exists());
             row.count(
-                || format!("{}, warm {warm}, {cut:?}", kind.name),
+                || format!("{}, {start}, {cut:?}", kind.name),
                 result.and_then(|()| rig.check(&pod)),
             );
         }
@@ -99,8 +99,8 @@ fn at_some_time(random: &mut StdRng, whole: Duration) -> Cut {
 }
 
 /// How long a pull takes on it.
-fn whole(rig: &Rig, kind: Kind, template: &Path, warm: bool) -> Duration {
-    let pod = rig.pod(warm);
+fn whole(rig: &Rig, kind: Kind, template: &Path, start: Start) -> Duration {
+    let pod = rig.pod(start);
     let begin = Instant::now();
     go_dark(
         rig,

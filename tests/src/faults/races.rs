@@ -1,7 +1,7 @@
 //! Classes 6 and 7: others are at the same root.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     rig::{NEW, OLD, Rig, channel, reason, sequence},
 };
 use crate::{
@@ -32,9 +32,9 @@ pub(super) fn two_at_once(counts: &Counts) -> Row {
     );
     let mut refused = 0;
     for number in 0..counts.damages {
-        let warm = number % 2 == 0;
+        let start = Start::in_turn(number + 1);
         rig.server.fault(Fault::new(Effect::Latency { ms: 20 }));
-        let pod = rig.pod(warm);
+        let pod = rig.pod(start);
         let both = [rig.shop.init(&pod).start(), rig.shop.init(&pod).start()].map(Running::wait);
         let won = both
             .iter()
@@ -51,17 +51,17 @@ pub(super) fn two_at_once(counts: &Counts) -> Row {
             Err(format!("{both:#?}"))
         };
         row.count(
-            || format!("race {number}, warm {warm}"),
+            || format!("race {number}, {start}"),
             result.and_then(|()| rig.check(&pod)),
         );
     }
     for number in 0..counts.pods {
-        let (warm, with_init) = (number % 2 == 0, number % 3 != 0);
+        let (start, with_init) = (Start::in_turn(number + 1), number % 3 != 0);
         rig.server.fault(Fault::new(Effect::Latency { ms: 20 }));
-        let pod = rig.pod(warm);
+        let pod = rig.pod(start);
         let result = agents_at_once(&rig, &pod, with_init).and_then(|()| rig.is_new(&pod));
         row.count(
-            || format!("agents {number}, warm {warm}, with an init: {with_init}"),
+            || format!("agents {number}, {start}, with an init: {with_init}"),
             result.and_then(|()| rig.check(&pod)),
         );
     }
@@ -106,7 +106,7 @@ pub(super) fn readers_during_switches(counts: &Counts) -> Row {
         Rig::new(0),
         Row::new(7, "readers while releases are switched"),
     );
-    let pod = rig.pod(true);
+    let pod = rig.pod(Start::Warm);
     rig.shop.init(&pod).run().expect(0);
     let (root, state) = (rig.shop.path(&pod), rig.shop.state(&pod));
     let target = |which: &str, number| deploy::Target {

@@ -6,7 +6,7 @@ mod outcome;
 
 pub(super) use outcome::{channel, ended, last_line, names, noise, passed, reason, sequence};
 
-use super::Counts;
+use super::{Counts, Start};
 use crate::{
     process::{Outcome, Program},
     s3::{Faults, Options, Server},
@@ -126,16 +126,17 @@ impl Rig {
         [Self::new(0)].into_iter().chain(spooled).collect()
     }
 
-    /// A pod's name that was not used yet; its root is a copy of the template, or is not there.
+    /// A pod's name that was not used yet; its root is a copy of the template if it starts warm, or
+    /// is not there.
     ///
     /// # Panics
     ///
     /// The template cannot be copied.
     #[must_use]
-    pub fn pod(&self, warm: bool) -> String {
+    pub fn pod(&self, start: Start) -> String {
         self.pods.set(self.pods.get() + 1);
         let name = format!("pod{}", self.pods.get());
-        if warm {
+        if start == Start::Warm {
             // With hard links and times, as the pod's disk has them.
             Program::new("cp")
                 .arg("-a")

@@ -2,7 +2,7 @@
 //! sectors that cannot be read. The next release's tree is linked from it.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     image::{self, BTRFS, Kind, ORDERED},
     rig::{HEAD, NEW, OLD, Rig, noise},
 };
@@ -47,13 +47,13 @@ pub(super) fn in_a_tree(counts: &Counts) -> Row {
     let (rig, mut random) = (rig(), StdRng::seed_from_u64(counts.seed));
     let newest = rig.server.get(HEAD).expect("a release is in force");
     for (kind, fault) in FAULTS {
-        let template = image::make(&rig, kind, &rig.pod(true));
+        let template = image::make(&rig, kind, &rig.pod(Start::Warm));
         for round in 0..counts.pods.div_ceil(5).min(6) {
             for then in [Then::Stays, Then::Switches, Then::Starts] {
                 if then == Then::Stays {
                     rig.server.put(HEAD, rig.old_release.clone());
                 }
-                let pod = rig.pod(true);
+                let pod = rig.pod(Start::Warm);
                 let file = linked(&rig, &mut random);
                 let result = Rotten::new(&rig, kind, &template, &pod, &file, &mut random)
                     .and_then(|rotten| rotten.meets(then));

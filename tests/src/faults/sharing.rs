@@ -1,9 +1,9 @@
 //! Classes 34 to 36: many pods at one node cache, and pods whose store is down.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     cache::{blob_requests, figure, serves_all, share, succeeded},
-    kill::{COLD_AND_WARM, KILLED},
+    kill::KILLED,
     rig::{HEAD, NEW, Rig, ended, names, noise},
 };
 use crate::{
@@ -50,7 +50,7 @@ fn blob_bytes(rig: &Rig) -> u64 {
 }
 
 fn start(rig: &Rig, count: usize) -> Vec<(String, Running)> {
-    let pods: Vec<_> = (0..count).map(|_| rig.pod(false)).collect();
+    let pods: Vec<_> = (0..count).map(|_| rig.pod(Start::Cold)).collect();
     pods.into_iter()
         .map(|pod| {
             (
@@ -240,7 +240,7 @@ fn downloader_stopped(rig: &Rig) -> Result<(), String> {
         .signal(Signal::STOP)
         .map_err(|error| error.to_string())?;
     rig.heal();
-    let second = rig.pod(false);
+    let second = rig.pod(Start::Cold);
     let outcome = rig.init(&second).deadline(Duration::from_mins(2)).run();
     let told = outcome.stderr.contains("does not bring what it claimed");
     let result = succeeded(&outcome)
@@ -291,14 +291,14 @@ pub(super) fn store_down(counts: &Counts) -> Row {
         Row::new(36, "new pods while the store is down, and while it refuses"),
     );
     let cache = share(&rig, "pod-cache", "1GiB");
-    let filler = rig.pod(false);
+    let filler = rig.pod(Start::Cold);
     rig.init(&filler).run().expect(0);
     let in_force = rig.server.get(HEAD).expect("a release is in force");
     let tries = if counts.points > 1 { 5 } else { 1 };
     for (what, faults) in outages().into_iter().cycle().take(tries * outages().len()) {
-        for warm in COLD_AND_WARM {
+        for start in Start::ALL {
             rig.server.set_faults(faults.clone());
-            let pod = rig.pod(warm);
+            let pod = rig.pod(start);
             // A quarter of it is the patience.
             let outcome = rig.init(&pod).env("LONGSHORE_DEADLINE", "4s").run();
             let mut result = succeeded(&outcome).and_then(|()| rig.is_new(&pod));
@@ -310,11 +310,11 @@ pub(super) fn store_down(counts: &Counts) -> Row {
                 result = result.and(Err(format!("source {source}, told {told}")));
             }
             // Below the floor is below the floor; and a node without a cache has to wait.
-            if !warm {
+            if start == Start::Cold {
                 row.count(|| what.to_owned(), result.and_then(|()| rig.check(&pod)));
                 continue;
             }
-            let floored = rig.pod(false);
+            let floored = rig.pod(Start::Cold);
             let outcome = rig
                 .init(&floored)
                 .env("LONGSHORE_DEADLINE", "2s")
@@ -323,13 +323,13 @@ pub(super) fn store_down(counts: &Counts) -> Row {
             let result = result.and_then(|()| {
                 rig.refused(&floored, &outcome, &["unreachable", "deadline", "stalled"])
             });
-            let bare = rig.pod(false);
+            let bare = rig.pod(Start::Cold);
             let outcome = rig.shop.init(&bare).env("LONGSHORE_DEADLINE", "2s").run();
             let result = result.and_then(|()| {
                 rig.refused(&bare, &outcome, &["unreachable", "deadline", "stalled"])
             });
             row.count(
-                || format!("{what}, warm {warm}"),
+                || format!("{what}, {start}"),
                 result.and_then(|()| rig.check(&pod)),
             );
         }
@@ -361,7 +361,7 @@ pub(super) fn store_down(counts: &Counts) -> Row {
     ];
     for (what, answer, code, reason) in answers {
         answer(&rig);
-        let pod = rig.pod(false);
+        let pod = rig.pod(Start::Cold);
         let result = ended(&rig.init(&pod).run(), code, reason).and_then(|()| rig.check_now(&pod));
         rig.heal();
         rig.server.put(HEAD, in_force.clone());

@@ -3,7 +3,7 @@
 //! refused in words, with a way out.
 
 use super::{
-    Counts, Row,
+    Counts, Row, Start,
     rig::{HEAD, NEW, OLD, Rig, names},
 };
 use crate::{
@@ -117,7 +117,7 @@ pub(super) fn of_a_root(counts: &Counts) -> Row {
     for round in 0..counts.pods.div_ceil(10).min(3) {
         for left in &LEFT {
             for by_agent in [false, true] {
-                let pod = rig.pod(true);
+                let pod = rig.pod(Start::Warm);
                 (left.write)(&rig.shop.path(&pod)).expect("a scratch directory is writable");
                 let result = match (left.read, by_agent) {
                     (true, false) => Ok(()),

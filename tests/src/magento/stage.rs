@@ -183,10 +183,7 @@ impl<'a> Stage<'a> {
 
     /// A visitor of the Service.
     pub(super) fn visitor(&self) -> Browser {
-        Browser::new(
-            &filled("{host}", &self.variables, false),
-            &[self.tenant.service()],
-        )
+        Browser::new(&filled("{host}", &self.variables), &[self.tenant.service()])
     }
 
     /// Waits until every pod serves this release: code, configuration and blocks.

@@ -30,19 +30,25 @@ pub fn path_of(address: &str) -> &str {
     rest.find('/').map_or("/", |start| &rest[start..])
 }
 
-/// A text with `{name}` replaced by what that is; in forms, percent-encoded.
+/// A text with `{name}` replaced by what that is.
 #[must_use]
-pub fn filled(template: &str, variables: &BTreeMap<String, String>, form: bool) -> String {
+pub fn filled(template: &str, variables: &BTreeMap<String, String>) -> String {
     let mut text = template.to_owned();
     for (name, value) in variables {
-        let value = if form {
-            utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
-        } else {
-            value.clone()
-        };
-        text = text.replace(&format!("{{{name}}}"), &value);
+        text = text.replace(&format!("{{{name}}}"), value);
     }
     text
+}
+
+/// A form with `{name}` replaced by what that is, percent-encoded.
+#[must_use]
+pub fn filled_form(template: &str, variables: &BTreeMap<String, String>) -> String {
+    let encode = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+    let encoded: BTreeMap<_, _> = variables
+        .iter()
+        .map(|(name, value)| (name.clone(), encode(value)))
+        .collect();
+    filled(template, &encoded)
 }
 
 #[cfg(test)]
@@ -71,9 +77,9 @@ mod tests {
     #[test]
     fn a_form_is_encoded_and_a_path_is_not() {
         let variables = BTreeMap::from([("key".to_owned(), "a/b c".to_owned())]);
-        assert_eq!(filled("/x/{key}", &variables, false), "/x/a/b c");
+        assert_eq!(filled("/x/{key}", &variables), "/x/a/b c");
         assert_eq!(
-            filled("k={key}&{other}", &variables, true),
+            filled_form("k={key}&{other}", &variables),
             "k=a%2Fb%20c&{other}"
         );
     }

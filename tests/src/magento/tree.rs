@@ -110,7 +110,7 @@ impl Tree {
         };
         let words = |line: &str| {
             line.split_whitespace()
-                .map(|word| filled(word, variables, false))
+                .map(|word| filled(word, variables))
                 .collect::<Vec<_>>()
         };
         let php = |code: &str, step: &str| {
@@ -119,7 +119,7 @@ impl Tree {
                 "-d",
                 "memory_limit=-1",
                 "-r",
-                &filled(code, variables, false),
+                &filled(code, variables),
                 step,
             ]
             .map(str::to_owned))

@@ -4,7 +4,7 @@ use super::{
     browser::{Answer, Body, Browser},
     picture::picture,
     row::{Row, Step},
-    text::{between, filled},
+    text::{between, filled, filled_form},
 };
 use crate::process::Outcome;
 use std::{
@@ -106,10 +106,10 @@ impl<'a, P: Place> Walk<'a, P> {
     }
 
     fn step(&mut self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
-        let fill = |template: &str, form: bool| filled(template, &self.variables, form);
+        let fill = |template: &str| filled(template, &self.variables);
         match *step {
             Step::Cookie(name, value) => {
-                browser.keep(name, &fill(value, false));
+                browser.keep(name, &fill(value));
                 Ok(())
             }
             Step::Real(steps) if self.real => self.steps(steps, browser, last),
@@ -125,10 +125,8 @@ impl<'a, P: Place> Walk<'a, P> {
                     })
                 })
                 .and_then(|()| last.is(status)),
-            Step::Has(text) => last.has(&fill(text, false)),
-            Step::Lacks(text) => last
-                .has(&fill(text, false))
-                .map_or(Ok(()), |()| Err(last.start())),
+            Step::Has(text) => last.has(&fill(text)),
+            Step::Lacks(text) => last.has(&fill(text)).map_or(Ok(()), |()| Err(last.start())),
             Step::Header(name, text) => {
                 let value = last.answer.headers.get(name).cloned().unwrap_or_default();
                 if value.contains(text) {
@@ -150,13 +148,11 @@ impl<'a, P: Place> Walk<'a, P> {
                 self.variables.insert(name.to_owned(), found);
                 Ok(())
             }
-            Step::Php(pod, code) => {
-                last.ran(&self.place.run(pod, &["php8.2", "-r", &fill(code, false)])?)
-            }
+            Step::Php(pod, code) => last.ran(&self.place.run(pod, &["php8.2", "-r", &fill(code)])?),
             Step::Run(pod, program) => last.ran(&self.place.run(pod, program)?),
             Step::Sql(statement) => self
                 .place
-                .ask(&fill(statement, false))
+                .ask(&fill(statement))
                 .map(|text| last.text = text),
             Step::Until(statement, wanted) => late(
                 || {
@@ -173,12 +169,12 @@ impl<'a, P: Place> Walk<'a, P> {
 
     /// The steps that ask for a page.
     fn ask(&self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
-        let fill = |template: &str, form: bool| filled(template, &self.variables, form);
+        let fill = |template: &str| filled(template, &self.variables);
         let mut ask = |status: u16, path: &str, headers: &str, body: &Body| {
             last.ask(browser, status, path, headers, body)
         };
         match *step {
-            Step::Get(status, path) => ask(status, &fill(path, false), "", &Body::None),
+            Step::Get(status, path) => ask(status, &fill(path), "", &Body::None),
             Step::Try(path) => ask(200, path, "", &Body::None).or_else(|problem| {
                 if last.answer.status == 0 {
                     Err(problem)
@@ -186,12 +182,9 @@ impl<'a, P: Place> Walk<'a, P> {
                     Ok(())
                 }
             }),
-            Step::GetWith(status, path, headers) => ask(
-                status,
-                &fill(path, false),
-                &fill(headers, false),
-                &Body::None,
-            ),
+            Step::GetWith(status, path, headers) => {
+                ask(status, &fill(path), &fill(headers), &Body::None)
+            }
             Step::Hidden(path) => ask(403, path, "", &Body::None).or_else(|problem| {
                 if last.answer.status == 404 {
                     Ok(())
@@ -201,36 +194,39 @@ impl<'a, P: Place> Walk<'a, P> {
             }),
             Step::Post(status, path, form) => ask(
                 status,
-                &fill(path, false),
+                &fill(path),
                 "",
-                &Body::Text("application/x-www-form-urlencoded", fill(form, true)),
+                &Body::Text(
+                    "application/x-www-form-urlencoded",
+                    filled_form(form, &self.variables),
+                ),
             ),
             Step::Json(status, path, headers, json) => ask(
                 status,
-                &fill(path, false),
-                &fill(headers, false),
-                &Body::Text("application/json", fill(json, false)),
+                &fill(path),
+                &fill(headers),
+                &Body::Text("application/json", fill(json)),
             ),
             Step::Xml(status, path, xml) => ask(
                 status,
-                &fill(path, false),
+                &fill(path),
                 "SOAPAction: \"\"\r\n",
-                &Body::Text("text/xml", fill(xml, false)),
+                &Body::Text("text/xml", fill(xml)),
             ),
             Step::XmlWith(status, path, headers, xml) => {
-                let headers = format!("SOAPAction: \"\"\r\n{}", fill(headers, false));
+                let headers = format!("SOAPAction: \"\"\r\n{}", fill(headers));
                 ask(
                     status,
-                    &fill(path, false),
+                    &fill(path),
                     &headers,
-                    &Body::Text("text/xml", fill(xml, false)),
+                    &Body::Text("text/xml", fill(xml)),
                 )
             }
             Step::Upload(status, path, field) => ask(
                 status,
-                &fill(path, false),
+                &fill(path),
                 "",
-                &Body::File(fill("{form_key}", false), field, "big.png", picture()),
+                &Body::File(fill("{form_key}"), field, "big.png", picture()),
             ),
             _ => Ok(()),
         }

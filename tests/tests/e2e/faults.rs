@@ -1,6 +1,6 @@
 //! The fault loops at modest counts, and the list of failpoints.
 
-use e2e::faults::{Counts, LOOPS, Rig, points, points_with_cache};
+use e2e::faults::{Counts, LOOPS, Rig, Start, points, points_with_cache};
 use std::{collections::BTreeSet, fs, path::Path};
 
 #[track_caller]
@@ -68,8 +68,8 @@ classes! {
 fn every_failpoint_of_a_pull_is_on_the_list() {
     let rig = Rig::new(9 << 20);
     let found: BTreeSet<String> = [
-        points(&rig, false),
-        points(&rig, true),
+        points(&rig, Start::Cold),
+        points(&rig, Start::Warm),
         points_with_cache(&rig),
     ]
     .concat()

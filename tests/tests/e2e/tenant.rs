@@ -112,7 +112,7 @@ fn a_flood_from_inside_the_pod_keeps_no_probe_out_and_nobody_else_gets_the_port(
     let codes = read("codes");
     let good: Vec<_> = codes.lines().map(|code| code == "200").collect();
     assert!(
-        good.len() == 40 && good.windows(2).all(|pair| pair[0] || pair[1]),
+        good.len() == 40 && good.array_windows::<2>().all(|&[one, next]| one || next),
         "{codes}"
     );
     assert_eq!(read("taken"), "done\n");

@@ -82,7 +82,8 @@ impl Sources {
             let end = async {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = news.outwaited(wake, urgent) => {}
+                    () = news.stalled(), if urgent => {}
+                    () = news.outwaited(wake), if !urgent => {}
                 }
             };
             match self.at(index).follow_from(least, now, &heard, end).await {
@@ -180,12 +181,15 @@ impl News {
     }
 
     /// Ends once somebody waits for this source to end, and nothing has come from it for too long.
-    async fn outwaited(&self, wake: &Wake, urgent: bool) {
-        if !urgent {
-            wake.asked().await;
-            // For who looks again afterwards.
-            wake.wake();
-        }
+    async fn outwaited(&self, wake: &Wake) {
+        wake.asked().await;
+        // For who looks again afterwards.
+        wake.wake();
+        self.stalled().await;
+    }
+
+    /// Ends once nothing has come from this source for too long.
+    async fn stalled(&self) {
         loop {
             let before = self.last();
             sleep(if before.is_none() {
@@ -229,13 +233,13 @@ mod tests {
     async fn a_source_has_all_the_time_that_nobody_else_needs() {
         let (news, wake) = (News::default(), Wake::default());
         assert!(
-            timeout(Duration::from_hours(1), news.outwaited(&wake, false))
+            timeout(Duration::from_hours(1), news.outwaited(&wake))
                 .await
                 .is_err()
         );
         wake.wake();
         let start = Instant::now();
-        news.outwaited(&wake, false).await;
+        news.outwaited(&wake).await;
         assert_eq!(start.elapsed(), UNANSWERED);
         // Who asked is heard by the next look, too.
         assert!(timeout(Duration::ZERO, wake.asked()).await.is_ok());
@@ -243,7 +247,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_moves_is_waited_for_and_one_that_stopped_is_not() {
-        let (news, wake) = (News::default(), Wake::default());
+        let news = News::default();
         news.hear(&progress(0));
         let start = Instant::now();
         let moving = async {
@@ -254,7 +258,7 @@ mod tests {
                 news.hear(&progress(bytes));
             }
         };
-        tokio::join!(news.outwaited(&wake, true), moving);
+        tokio::join!(news.stalled(), moving);
         assert!(
             start.elapsed() >= UNMOVED * 10 && start.elapsed() <= UNMOVED * 12,
             "{:?}",

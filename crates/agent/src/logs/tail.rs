@@ -92,14 +92,18 @@ impl Tail {
         teller.errors.skip(events, bytes);
         let mut last = [0];
         let whole = self.file.read_at(&mut last, size - 1)? == 1 && last == *b"\n";
-        self.records.restart(!whole);
+        if whole {
+            self.records.restart();
+        } else {
+            self.records.restart_in_the_middle();
+        }
         self.offset = size;
         Ok(())
     }
 
     /// It was emptied.
     pub(super) fn emptied(&mut self) {
-        self.records.restart(false);
+        self.records.restart();
         self.offset = 0;
     }
 

@@ -35,7 +35,7 @@ impl Claims {
     /// named another shop.
     #[must_use]
     pub fn withheld(&self, name: &str) -> Vec<Withheld> {
-        let Some(standing) = self.shops.get(name) else {
+        let Some(shop) = self.shops.get(name) else {
             return Vec::new();
         };
         let withheld = |host: &str, owner: Option<&str>| Withheld {
@@ -43,11 +43,11 @@ impl Claims {
             shop: name.to_owned(),
             owner: owner.map(str::to_owned),
         };
-        let unproven = standing.unproven.iter().map(|host| {
+        let unproven = shop.unproven.iter().map(|host| {
             let owner = self.proven_elsewhere(name, &Claim::host(host));
             withheld(host, owner)
         });
-        let elsewhere = standing.claims.iter().filter_map(|claim| {
+        let elsewhere = shop.claims.iter().filter_map(|claim| {
             let owner = self.proven_elsewhere(name, claim)?;
             Some(withheld(&claim.name, Some(owner)))
         });

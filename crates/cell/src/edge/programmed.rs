@@ -2,7 +2,7 @@
 
 use super::{
     Edge, Problem,
-    shards::{Programmed, Wanted},
+    shards::{DesiredShard, Programmed},
 };
 use crate::{conditions::Verdict, proof, state::State};
 use api::{Shop, Truth};
@@ -37,11 +37,11 @@ impl Edge {
 
     /// `None` while nobody can tell yet, as its shards are about to be written.
     fn of(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
-        let shards: Vec<&Wanted> = site
+        let shards: Vec<&DesiredShard> = site
             .shards(shop)
             .filter_map(|shard| self.wanted.get(&shard_name(shard)))
             .collect();
-        let late = |shard: &&Wanted| {
+        let late = |shard: &&DesiredShard| {
             shard
                 .differs
                 .is_some_and(|since| now.duration_since(since) > LATE)

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A shard that should be there.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct DesiredShard {
     digest: Sha256,
     /// Since when it is not, where it is not.
     pub differs: Option<Timestamp>,
@@ -35,7 +35,7 @@ pub struct Edge {
     /// changed it.
     ours: BTreeMap<String, String>,
     /// Shards as they should be, by name; none before the first pass.
-    pub wanted: BTreeMap<String, Wanted>,
+    pub wanted: BTreeMap<String, DesiredShard>,
     /// What they were made of: a shop that left the registry keeps its lines until it is taken
     /// down.
     sites: BTreeMap<String, Site>,
@@ -114,7 +114,7 @@ impl Edge {
             let differs = old.get(&shard.identity().name).and_then(|old| old.differs);
             (
                 shard.identity().name.clone(),
-                Wanted {
+                DesiredShard {
                     digest: shard.digest(),
                     differs,
                 },

@@ -34,7 +34,7 @@ pub enum Answer {
 
 /// A host of which somebody wants to know whose it is.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct HostToProve {
     /// The shops that name it, with the generations of their specs.
     shops: BTreeMap<String, i64>,
     /// How many of them it is proven for.
@@ -50,8 +50,8 @@ pub fn wanted(
     fleet: &Fleet,
     claims: &Claims,
     leads: impl Fn(&str) -> bool,
-) -> BTreeMap<String, Wanted> {
-    let mut hosts = BTreeMap::<String, Wanted>::new();
+) -> BTreeMap<String, HostToProve> {
+    let mut hosts = BTreeMap::<String, HostToProve>::new();
     for (name, shop) in &fleet.shops {
         let proven = shop.status.as_ref().map(|status| &status.proven_hosts);
         let proven = |host: &str| proven.is_some_and(|all| all.iter().any(|it| it == host));
@@ -89,13 +89,13 @@ impl Lookups {
     /// is due.
     pub fn due(
         &mut self,
-        wanted: BTreeMap<String, Wanted>,
+        wanted: BTreeMap<String, HostToProve>,
         now: Timestamp,
     ) -> (Vec<String>, Option<Timestamp>) {
         self.0
             .retain(|host, lookup| lookup.busy || wanted.contains_key(host));
         for (host, wanted) in wanted {
-            let Wanted {
+            let HostToProve {
                 shops,
                 proven,
                 waits,

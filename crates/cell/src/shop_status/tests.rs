@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn observed(pods: Option<Pods>, page: &PageStatus) -> Observed {
-    Observed {
+fn observed(pods: Option<Pods>, page: &PageStatus) -> ObservedShop {
+    ObservedShop {
         pods,
         page: page.clone(),
         data: Vec::new(),
@@ -112,7 +112,7 @@ fn a_shop_is_ready_once_its_page_was_seen_and_stays_so() {
         let found = status(
             &new,
             &applied(),
-            Observed {
+            ObservedShop {
                 data,
                 ..observed(pods, page)
             },
@@ -141,7 +141,7 @@ fn a_shop_is_ready_once_its_page_was_seen_and_stays_so() {
     let later = status(
         &new,
         &applied(),
-        Observed {
+        ObservedShop {
             data: empty(),
             ..observed(pods, &fails)
         },

@@ -70,7 +70,10 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     // What was reviewed is not shown again, field by field.
     let plan = dry_run::plan(
         &cluster,
-        &shown::question(&arguments.plan, &sourced, &named, saved.is_none()),
+        &dry_run::Question {
+            fields: saved.is_none(),
+            ..shown::question(&arguments.plan, &sourced, &named)
+        },
     )
     .await?;
     if saved.is_none() {
@@ -88,7 +91,10 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     if !arguments.even_if_moved {
         let again = dry_run::plan(
             &cluster,
-            &shown::question(&arguments.plan, &sourced, &named, false),
+            &dry_run::Question {
+                fields: false,
+                ..shown::question(&arguments.plan, &sourced, &named)
+            },
         )
         .await?;
         moved(
@@ -100,7 +106,7 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
         &cluster,
         &sourced.resources,
         &plan,
-        arguments.plan.take_over,
+        arguments.plan.conflicts(),
     )
     .await?;
     let ownership = if arguments.plan.take_over {
@@ -163,13 +169,8 @@ async fn store(
     cluster: &Cluster,
     resources: &[Object],
     plan: &Plan,
-    take_over: bool,
+    conflicts: Conflicts,
 ) -> Result<String, CommandError> {
-    let conflicts = if take_over {
-        Conflicts::Take
-    } else {
-        Conflicts::Refuse
-    };
     let planned: BTreeMap<_, _> = plan
         .resources
         .iter()

@@ -9,7 +9,7 @@ use super::{
 use jiff::Timestamp;
 use observe::{
     Fingerprint,
-    v1::{self, ErrorGroup, State, Verdict},
+    v1::{self, ErrorGroup, State, StateChange},
 };
 use operations::watch::Question;
 use std::fmt::Write as _;
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
             let path = format!("errors/{fingerprint}/state");
             let group: ErrorGroup = asked(
                 &arguments.connection,
-                Question::put(shop, &path, &Verdict { state })?,
+                Question::put(shop, &path, &StateChange { state })?,
             )?;
             return match arguments.output {
                 Form::Text => show(&whole(&group)),

@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<(), CommandError> {
                 .read(&cluster, arguments.conflicts())
                 .await?;
             let named = named(&sourced.fleet, &arguments.shops)?;
-            Ok(dry_run::plan(&cluster, &question(arguments, &sourced, &named, true)).await?)
+            Ok(dry_run::plan(&cluster, &question(arguments, &sourced, &named)).await?)
         })?,
     };
     if let Some(path) = &arguments.save {
@@ -137,6 +137,7 @@ pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> 
     })
 }
 
+/// What is asked of the cluster, fields included.
 pub(super) fn question<'a>(
     arguments: &PlanArguments,
     Sourced {
@@ -146,7 +147,6 @@ pub(super) fn question<'a>(
         resources,
     }: &'a Sourced,
     shops: &'a BTreeSet<String>,
-    fields: bool,
 ) -> dry_run::Question<'a> {
     dry_run::Question {
         fleet,
@@ -165,7 +165,7 @@ pub(super) fn question<'a>(
         },
         remove: arguments.removal.prune.then(|| arguments.removal.limit()),
         conflicts: arguments.conflicts(),
-        fields,
+        fields: true,
         now: Timestamp::now(),
     }
 }

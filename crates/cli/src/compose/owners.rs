@@ -1,7 +1,7 @@
 //! Whose each path of the tree is.
 
-use release::{Node, RelativePath, Tree};
-use std::{collections::BTreeMap, convert::Infallible};
+use release::{Node, RelativePath, Tree, TreeError};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Copy)]
 pub(super) struct Owner {
@@ -37,9 +37,9 @@ impl Owners {
 }
 
 impl Tree for &Owners {
-    type Error = Infallible;
+    type Error = TreeError;
 
-    fn node(&mut self, path: &str) -> Result<Option<Node>, Infallible> {
+    fn node(&mut self, path: &str) -> Result<Option<Node>, TreeError> {
         let owner = path
             .parse::<RelativePath>()
             .ok()
@@ -53,7 +53,7 @@ impl Tree for &Owners {
         }))
     }
 
-    fn within(&mut self, path: &str) -> Result<Option<String>, Infallible> {
+    fn within(&mut self, path: &str) -> Result<Option<String>, TreeError> {
         // Between them come those that go on with another byte, such as `var-x` after `var`.
         let Ok(directory) = path.parse::<RelativePath>() else {
             return Ok(None);

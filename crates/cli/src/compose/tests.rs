@@ -32,9 +32,9 @@ fn share(modules: &[Module]) -> Result<Vec<Share>, ComposeError> {
         path: path("var/session"),
         keep: true,
     }];
-    let asked = Asked {
+    let asked = RequiredDirectories {
         writable: &kept,
-        ..Asked::default()
+        ..RequiredDirectories::default()
     };
     lay_out(
         modules,
@@ -227,9 +227,9 @@ fn directories_that_the_pod_makes_are_names_too() {
     let media = path("Media");
     let shared = [media];
     let layout = Layout {
-        asked: Asked {
+        asked: RequiredDirectories {
             shared: &shared,
-            ..Asked::default()
+            ..RequiredDirectories::default()
         },
         ..Layout::default()
     };

@@ -139,7 +139,7 @@ struct Lab {
 fn context(seconds: i64) -> Context {
     Context {
         output: Output::Json,
-        progress: Arc::new(Progress::new(true)),
+        progress: Arc::new(Progress::new(Output::Json)),
         now: Timestamp::from_second(NOW + seconds).unwrap(),
     }
 }

@@ -13,6 +13,7 @@ mod description;
 mod pod;
 
 use super::*;
+use crate::Output;
 use deploy::Places;
 use description::{Description, Made, descriptions};
 use pod::{Pod, unchecked};
@@ -30,7 +31,7 @@ pub(crate) fn packed(spec: &Spec, directory: &Path) -> Package {
             cache: None,
             keys: Vec::new(),
         },
-        &Progress::new(true),
+        &Progress::new(Output::Json),
     )
     .unwrap()
 }

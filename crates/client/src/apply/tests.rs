@@ -18,8 +18,15 @@ fn object(kind: &str, name: &str) -> Object {
     Object::dynamic(&object)
 }
 
-fn applied(name: &str, force: bool) -> Exchange {
-    let force = if force { "force=true" } else { "!force=true" };
+fn applied(name: &str) -> Exchange {
+    patch(name, "!force=true")
+}
+
+fn forced(name: &str) -> Exchange {
+    patch(name, "force=true")
+}
+
+fn patch(name: &str, force: &str) -> Exchange {
     expect(&format!(
         "PATCH /api/v1/namespaces/shop-acme/configmaps/{name} {force} fieldManager=longshore \
          fieldValidation=Strict"
@@ -41,13 +48,13 @@ async fn objects_are_written_in_their_order_and_carry_the_digest_of_themselves()
     let (first, second) = (object("ConfigMap", "a"), object("ConfigMap", "b"));
     let digest = first.digest().to_string();
     let script = Script::new([
-        applied("a", false).made_of(move |mut sent| {
+        applied("a").made_of(move |mut sent| {
             let annotations = &sent["metadata"]["annotations"];
             assert_eq!(annotations[api::APPLIED].as_str(), Some(&*digest));
             sent["metadata"]["uid"] = "u-a".into();
             sent
         }),
-        applied("b", false).stores(),
+        applied("b").stores(),
     ]);
     let all = vec![Step::Create(&first), Step::Write(&second)];
     let done = steps(&script.cluster(), all, Ownership::Ask).await;
@@ -67,8 +74,8 @@ async fn objects_are_written_in_their_order_and_carry_the_digest_of_themselves()
 async fn it_stops_at_the_first_refusal_and_says_what_was_done_before() {
     let all = ["a", "b", "c"].map(|name| object("ConfigMap", name));
     let script = Script::new([
-        applied("a", false).stores(),
-        applied("b", false).refuses(422, "Invalid", "b is wrong"),
+        applied("a").stores(),
+        applied("b").refuses(422, "Invalid", "b is wrong"),
     ]);
     let all = all.iter().map(Step::Write).collect();
     let stopped = steps(&script.cluster(), all, Ownership::Ask).await;
@@ -85,7 +92,7 @@ async fn it_stops_at_the_first_refusal_and_says_what_was_done_before() {
 #[tokio::test]
 async fn fields_of_another_manager_are_refused_or_taken_and_told() {
     let object = object("ConfigMap", "a");
-    let script = Script::new([applied("a", false).refuses_as(owned())]);
+    let script = Script::new([applied("a").refuses_as(owned())]);
     let stopped = steps(
         &script.cluster(),
         vec![Step::Write(&object)],
@@ -95,10 +102,7 @@ async fn fields_of_another_manager_are_refused_or_taken_and_told() {
     script.end();
     assert!(stopped.expect_err("helm owns it").error.is_owned());
 
-    let script = Script::new([
-        applied("a", false).refuses_as(owned()),
-        applied("a", true).stores(),
-    ]);
+    let script = Script::new([applied("a").refuses_as(owned()), forced("a").stores()]);
     let done = steps(
         &script.cluster(),
         vec![Step::Write(&object)],
@@ -155,9 +159,9 @@ async fn who_no_longer_leads_writes_nothing() {
 async fn what_passes_by_itself_is_written_again() {
     let object = object("ConfigMap", "a");
     let script = Script::new([
-        applied("a", false).refuses(503, "ServiceUnavailable", "wait"),
-        applied("a", false).refuses(409, "Conflict", "somebody wrote"),
-        applied("a", false).stores(),
+        applied("a").refuses(503, "ServiceUnavailable", "wait"),
+        applied("a").refuses(409, "Conflict", "somebody wrote"),
+        applied("a").stores(),
     ]);
     let done = steps(
         &script.cluster(),

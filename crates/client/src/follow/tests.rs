@@ -34,16 +34,16 @@ fn watch(version: u32) -> Exchange {
     expect(&format!("{WATCH} resourceVersion={version}"))
 }
 
-fn all(names: &[&str]) -> Change<String> {
-    Change::All(names.iter().map(|&name| name.to_owned()).collect())
+fn all(names: &[&str]) -> WatchEvent<String> {
+    WatchEvent::All(names.iter().map(|&name| name.to_owned()).collect())
 }
 
-fn applied(name: &str) -> Change<String> {
-    Change::Applied(name.to_owned())
+fn applied(name: &str) -> WatchEvent<String> {
+    WatchEvent::Applied(name.to_owned())
 }
 
 /// What is heard of ConfigMaps, but for those that are named `other`, until the change `last`.
-async fn heard(script: &Script, last: Change<String>) -> Vec<Change<String>> {
+async fn heard(script: &Script, last: WatchEvent<String>) -> Vec<WatchEvent<String>> {
     let watch = Watch {
         what: "maps",
         api: Api::<ConfigMap>::namespaced(script.cluster().client(), "edge"),
@@ -86,7 +86,7 @@ async fn a_list_comes_whole_and_then_each_change() {
             all(&["a", "b"]),
             applied("c"),
             applied("a"),
-            Change::Deleted("b".to_owned()),
+            WatchEvent::Deleted("b".to_owned()),
             applied("d"),
         ]
     );
@@ -108,8 +108,8 @@ async fn what_was_forgotten_is_listed_anew() {
         heard(&script, applied("c")).await,
         [
             all(&["a", "b"]),
-            Change::Broken,
-            Change::Mended,
+            WatchEvent::Broken,
+            WatchEvent::Mended,
             all(&["b"]),
             applied("c"),
         ]
@@ -125,7 +125,7 @@ async fn half_a_list_is_never_heard() {
     ]);
     assert_eq!(
         heard(&script, all(&["b"])).await,
-        [Change::Broken, Change::Mended, all(&["b"])]
+        [WatchEvent::Broken, WatchEvent::Mended, all(&["b"])]
     );
 }
 
@@ -142,7 +142,12 @@ async fn failures_are_waited_out_and_said_once() {
     let start = Instant::now();
     assert_eq!(
         heard(&script, applied("b")).await,
-        [all(&["a"]), Change::Broken, Change::Mended, applied("b")]
+        [
+            all(&["a"]),
+            WatchEvent::Broken,
+            WatchEvent::Mended,
+            applied("b")
+        ]
     );
     // Pauses of 0.8, 1.6 and 3.2 s, each up to twice as long.
     let waited = start.elapsed().as_secs_f64();
@@ -157,8 +162,8 @@ async fn a_watch_that_works_again_and_has_nothing_to_say_is_mended() {
         watch(7).stays_silent(),
     ]);
     assert_eq!(
-        heard(&script, Change::Mended).await,
-        [all(&["a"]), Change::Broken, Change::Mended]
+        heard(&script, WatchEvent::Mended).await,
+        [all(&["a"]), WatchEvent::Broken, WatchEvent::Mended]
     );
 }
 

@@ -5,7 +5,7 @@ use super::{
     sent::{Fields, Problems, lines, number},
 };
 use crate::text;
-use operations::create::{Place, Wanted, place};
+use operations::create::{NewShop, Place, place};
 
 /// The form; `classes` are what the cluster has.
 pub(crate) fn fields(classes: Vec<String>) -> Vec<Field> {
@@ -43,14 +43,14 @@ pub(crate) fn sent(classes: Vec<String>, sent: &Fields, problems: &Problems) -> 
 /// # Errors
 ///
 /// If the text of a field cannot be read.
-pub(crate) fn wanted(sent: &Fields) -> Result<Wanted, Problems> {
+pub(crate) fn wanted(sent: &Fields) -> Result<NewShop, Problems> {
     let mut problems = Problems::default();
     let text = |name| Some(sent.get(name).trim().to_owned()).filter(|text| !text.is_empty());
     let mut server = |name| -> Option<Place> {
         let given = text(name)?;
         Some(problems.some(name, place(&given)))
     };
-    let mut wanted = Wanted {
+    let mut wanted = NewShop {
         name: text("name").unwrap_or_default(),
         class: text("class").unwrap_or_default(),
         channel: text("channel"),
@@ -63,7 +63,7 @@ pub(crate) fn wanted(sent: &Fields) -> Result<Wanted, Problems> {
         access_point: text("access_point"),
         has_secret: text("secret").is_some(),
         secret: text("secret"),
-        ..Wanted::default()
+        ..NewShop::default()
     };
     let mut count = |name| -> Option<u32> {
         let given = text(name)?;
@@ -91,13 +91,13 @@ mod tests {
             ("media", "efs-1/shops/acme"),
             ("min", "3"),
         ]);
-        let expected = Wanted {
+        let expected = NewShop {
             name: "acme".to_owned(),
             class: "php".to_owned(),
             domains: vec!["www.acme.example".to_owned(), "acme.example".to_owned()],
             media: Some(("efs-1".to_owned(), "shops/acme".to_owned())),
             min: Some(3),
-            ..Wanted::default()
+            ..NewShop::default()
         };
         assert_eq!(wanted(&told), Ok(expected));
     }

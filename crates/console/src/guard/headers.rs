@@ -47,22 +47,24 @@ const TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// What browsers take from this host alone, over TLS alone: no other host of the domain can set it.
 const HOST: &str = "__Host-";
 
-/// Adds the headers that each answer has; behind TLS, cookies are for TLS.
-pub(super) fn add(headers: &mut HeaderMap, tls: bool) {
+/// Adds the headers that each answer has.
+pub(super) fn add(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.insert(name, value);
     }
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    if tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, TLS);
-        let set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
-        let bound: Vec<_> = set.into_iter().filter_map(bound).collect();
-        headers.remove(header::SET_COOKIE);
-        for value in bound {
-            headers.append(header::SET_COOKIE, value);
-        }
+}
+
+/// Binds the browser to TLS, and the answer's cookies to TLS and this host.
+pub(super) fn bind_to_tls(headers: &mut HeaderMap) {
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, TLS);
+    let set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
+    let bound: Vec<_> = set.into_iter().filter_map(bound).collect();
+    headers.remove(header::SET_COOKIE);
+    for value in bound {
+        headers.append(header::SET_COOKIE, value);
     }
 }
 

@@ -164,7 +164,8 @@ fn behind_tls_cookies_are_of_this_host_alone() {
     let mut answer = HeaderMap::new();
     set_cookie(&mut answer, COOKIE, "a", 60);
     set_cookie(&mut answer, "b", "", 0);
-    headers::add(&mut answer, true);
+    headers::add(&mut answer);
+    headers::bind_to_tls(&mut answer);
     let cookies: Vec<_> = answer.get_all("set-cookie").iter().collect();
     assert_eq!(
         cookies,
@@ -175,6 +176,6 @@ fn behind_tls_cookies_are_of_this_host_alone() {
     );
     assert!(answer.contains_key("strict-transport-security"));
     let mut laptop = HeaderMap::new();
-    headers::add(&mut laptop, false);
+    headers::add(&mut laptop);
     assert!(!laptop.contains_key("strict-transport-security"));
 }

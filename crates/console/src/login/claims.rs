@@ -1,6 +1,6 @@
 //! Who a person is: what the token of the provider says, as Kubernetes calls it.
 
-use client::{NameError, Somebody};
+use client::{Somebody, SomebodyError};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
     jwk::{Jwk, JwkSet},
@@ -74,7 +74,7 @@ pub(crate) enum Refused {
     Unverified(String),
     /// Nobody can act under this name.
     #[error(transparent)]
-    Name(#[from] NameError),
+    Name(#[from] SomebodyError),
 }
 
 /// The claims of a token, if it is believed: OpenID Connect Core, section 3.1.3.7.

@@ -86,6 +86,14 @@ impl Checks {
     }
 }
 
+/// What a list comes to.
+enum Parsed {
+    /// Each row is a shop, and nothing speaks against any.
+    Rows(Rows),
+    /// Something speaks against it.
+    Problems(Checks),
+}
+
 /// The fields of a form that may bear a file.
 ///
 /// # Errors
@@ -120,8 +128,8 @@ fn list(sent: &Sent, classes: Vec<String>) -> List {
     }
 }
 
-/// The rows, if each of them is a shop and nothing speaks against any.
-fn read(list: &List, desk: &Desk, asked: &Asked) -> Result<Result<Rows, Checks>, Failure> {
+/// Reads the rows, and checks them against each other and against all Shops.
+fn read(list: &List, desk: &Desk, asked: &Asked) -> Result<Parsed, Failure> {
     // What was pasted has no end of its last line, and browsers end lines as Windows does.
     let text = format!("{}\n", list.text.replace("\r\n", "\n").trim_end());
     let given = Given {
@@ -133,7 +141,7 @@ fn read(list: &List, desk: &Desk, asked: &Asked) -> Result<Result<Rows, Checks>,
     let place = Path::new(PLACE);
     let rows = match list::table(&text, place, &given) {
         Ok(rows) => rows,
-        Err(problems) => return Ok(Err(Checks::new(0, problems))),
+        Err(problems) => return Ok(Parsed::Problems(Checks::new(0, problems))),
     };
     let problems = match rows.len() {
         0 => vec![text::NO_ROWS.to_owned()],
@@ -146,9 +154,9 @@ fn read(list: &List, desk: &Desk, asked: &Asked) -> Result<Result<Rows, Checks>,
         }
     };
     Ok(if problems.is_empty() {
-        Ok(rows)
+        Parsed::Rows(rows)
     } else {
-        Err(Checks::new(rows.len(), problems))
+        Parsed::Problems(Checks::new(rows.len(), problems))
     })
 }
 
@@ -170,8 +178,8 @@ pub(super) async fn send(
         return again(&desk, &asked, list, None).await;
     }
     let rows = match read(&list, &desk, &asked)? {
-        Ok(rows) => rows,
-        Err(checks) => return again(&desk, &asked, list, Some(checks)).await,
+        Parsed::Rows(rows) => rows,
+        Parsed::Problems(checks) => return again(&desk, &asked, list, Some(checks)).await,
     };
     let shops: Vec<Value> = rows.into_iter().map(|(_, shop)| shop).collect();
     match sent.get("step") {

@@ -13,7 +13,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use operations::{
     Done, OperationError, change,
-    create::{self, Draft, Found, Wanted},
+    create::{self, Draft, Found, NewShop},
 };
 use serde_json::Value;
 use std::{iter, sync::Arc, time::Duration};
@@ -100,7 +100,7 @@ fn class(name: &str, fleet: &Fleet) -> Option<Class> {
     })
 }
 
-fn checks(wanted: &Wanted, draft: Draft, fleet: &Fleet) -> Checks {
+fn checks(wanted: &NewShop, draft: Draft, fleet: &Fleet) -> Checks {
     if wanted.name.is_empty() || wanted.class.is_empty() {
         return Checks {
             class: class(&wanted.class, fleet),
@@ -122,7 +122,7 @@ fn checks(wanted: &Wanted, draft: Draft, fleet: &Fleet) -> Checks {
     }
 }
 
-fn secret(wanted: &Wanted, keys: Vec<&'static str>, found: &Found) -> Secret {
+fn secret(wanted: &NewShop, keys: Vec<&'static str>, found: &Found) -> Secret {
     let state = |key: &str| match found {
         Found::Unknown => text::KEY_UNKNOWN,
         Found::Keys(keys) if keys.contains(key) => text::KEY_THERE,

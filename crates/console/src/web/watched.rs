@@ -11,7 +11,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use observe::{
     Fingerprint,
-    v1::{ErrorGroup, Errors, Performance, State as GroupState, Uptime, Verdict},
+    v1::{ErrorGroup, Errors, Performance, State as GroupState, StateChange, Uptime},
 };
 use operations::{Done, OperationError, watch::Question};
 use std::sync::Arc;
@@ -278,7 +278,7 @@ pub(super) async fn judge(
         _ => GroupState::Open,
     };
     let path = format!("errors/{fingerprint}/state");
-    let group: ErrorGroup = Question::put(&shop, &path, &Verdict { state })?
+    let group: ErrorGroup = Question::put(&shop, &path, &StateChange { state })?
         .ask(&asked.person.cluster)
         .await?;
     let state = group.state.word();

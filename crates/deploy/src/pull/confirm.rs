@@ -5,7 +5,7 @@ use super::{
     Follower, PullError, ReleaseStatus, blocking,
     engine::Run,
     origin::Memory,
-    release_source::{Fetched, OfferedRelease},
+    release_source::{Fetched, OfferedRelease, Purpose},
     release_status::{Candidate, Known},
     said::Said,
     watched::watched,
@@ -90,7 +90,8 @@ impl Run<'_> {
         let memory = cache
             .as_ref()
             .map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
-        let check = |offer: &OfferedRelease| offer.check(self.settings, &said, &state, false);
+        let check =
+            |offer: &OfferedRelease| offer.check(self.settings, &said, &state, Purpose::Activation);
         let fetched = OfferedRelease::fetch(
             self.settings,
             self.store.as_ref(),

@@ -6,7 +6,7 @@ use super::{
     last_release::LastRelease,
     origin::Memory,
     progress::Counters,
-    release_source::{Fetched, OfferedRelease},
+    release_source::{Fetched, OfferedRelease, Purpose},
     release_status::Known,
     said::Said,
     store_counters::StoreCounters,
@@ -203,12 +203,12 @@ impl<'a> Run<'a> {
         // Of a pod that starts all rules count once it is known that it starts with this one.
         let starts = matches!(self.settings.source, Source::Start(_));
         let check = |offer: &OfferedRelease| {
-            offer.check(
-                self.settings,
-                &said,
-                root.state(),
-                starts || root.is_active(&offer.release.manifest),
-            )
+            let purpose = if starts || root.is_active(&offer.release.manifest) {
+                Purpose::Record
+            } else {
+                Purpose::Activation
+            };
+            offer.check(self.settings, &said, root.state(), purpose)
         };
         let fetched = OfferedRelease::fetch(
             self.settings,
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
             let directory = directory.clone();
             let previous = blocking(move || first::previous(&directory)).await;
             match first::instead(self.settings, &offer, previous, &said, &root) {
-                None => offer.check(self.settings, &said, root.state(), false)?,
+                None => offer.check(self.settings, &said, root.state(), Purpose::Activation)?,
                 Some(Instead::Running(active)) => {
                     return Ok(Staged::Kept(
                         Box::new(root),

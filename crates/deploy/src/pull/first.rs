@@ -15,7 +15,7 @@
 use super::{
     PullError, Settings,
     release_file::{PREVIOUS_FILE, read_file},
-    release_source::OfferedRelease,
+    release_source::{OfferedRelease, Purpose},
     said::Said,
 };
 use crate::{root::ReleaseRoot, state::ActiveRelease};
@@ -108,7 +108,7 @@ pub(super) fn instead(
             ..said.clone()
         };
         previous
-            .check(settings, &chosen, root.state(), false)
+            .check(settings, &chosen, root.state(), Purpose::Activation)
             .map_err(|error| error.to_string())
     };
     match previous.map(|previous| fit(&previous).map(|()| previous)) {

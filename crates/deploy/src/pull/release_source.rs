@@ -35,6 +35,16 @@ pub(crate) struct OfferedRelease {
     sent: Vec<Sent>,
 }
 
+/// What a release is checked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It may become the active one.
+    Activation,
+    /// Its manifest runs already, so it is only recorded: neither its expiry nor the list of
+    /// rejected manifests counts.
+    Record,
+}
+
 /// What came of asking which release is offered.
 #[derive(Debug)]
 pub(crate) enum Fetched {
@@ -233,14 +243,13 @@ impl OfferedRelease {
         }
     }
 
-    /// Asks the policy. A release whose manifest runs already is only recorded, so its expiry does
-    /// not matter.
+    /// Asks the policy.
     pub(super) fn check(
         &self,
         settings: &Settings,
         said: &Said,
         state: &State,
-        running: bool,
+        purpose: Purpose,
     ) -> Result<(), PullError> {
         if self.root.version() < settings.trust_floor {
             return Err(Refusal::RootBelow {
@@ -278,10 +287,9 @@ impl OfferedRelease {
             rejected: &rejected,
             now: settings.now,
         };
-        let verdict = if running {
-            policy.accept_running(&self.root, &self.release)
-        } else {
-            policy.accept(&self.root, &self.release)
+        let verdict = match purpose {
+            Purpose::Activation => policy.accept(&self.root, &self.release),
+            Purpose::Record => policy.accept_running(&self.root, &self.release),
         };
         Ok(verdict?)
     }

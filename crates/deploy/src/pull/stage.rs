@@ -267,7 +267,7 @@ fn finish(
         again,
     } = tree;
     let manifest = Arc::clone(&pool.manifest);
-    let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked())?;
+    let Totals { files, bytes, .. } = unpacker.finish(&manifest.required_directories())?;
     if (files, bytes) != (manifest.files, manifest.bytes) {
         let Manifest {
             files: signed_files,

@@ -81,14 +81,14 @@ fn pod(endpoint: &Endpoint, port: u16) -> Option<(String, Pod)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_pod_is_what_its_conditions_say() {
-        let endpoint = |name: &str, ready: bool, serving: bool, terminating: bool| {
+        let endpoint = |name: &str, conditions: &Value| {
             json!({
                 "addresses": ["10.0.0.1"],
-                "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+                "conditions": conditions,
                 "targetRef": {"kind": "Pod", "name": name},
                 "zone": "a",
             })
@@ -96,10 +96,22 @@ mod tests {
         let slice = serde_json::from_value(json!({
             "addressType": "IPv4",
             "endpoints": [
-                endpoint("ready", true, true, false),
-                endpoint("leaving", false, true, true),
-                endpoint("failing", false, false, false),
-                endpoint("left", false, false, true),
+                endpoint(
+                    "ready",
+                    &json!({"ready": true, "serving": true, "terminating": false}),
+                ),
+                endpoint(
+                    "leaving",
+                    &json!({"ready": false, "serving": true, "terminating": true}),
+                ),
+                endpoint(
+                    "failing",
+                    &json!({"ready": false, "serving": false, "terminating": false}),
+                ),
+                endpoint(
+                    "left",
+                    &json!({"ready": false, "serving": false, "terminating": true}),
+                ),
                 {"addresses": ["10.0.0.9"]},
                 {"addresses": ["no address"]},
             ],

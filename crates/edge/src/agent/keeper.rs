@@ -9,7 +9,7 @@ use super::{
     pem::Pem,
     slots::Slots,
     snapshot::{Place, Snapshot},
-    wanted::{Wanted, Wants},
+    wanted::{DesiredState, Wants},
 };
 use jiff::Timestamp;
 use std::{
@@ -125,7 +125,7 @@ impl Keeper {
     /// # Errors
     ///
     /// A file cannot be written.
-    pub fn prepare(&mut self, model: &mut Model) -> Result<Wanted, KeeperError> {
+    pub fn prepare(&mut self, model: &mut Model) -> Result<DesiredState, KeeperError> {
         let now = Instant::now();
         let fresh =
             |(.., read): &(Worker, Snapshot, Instant)| now.duration_since(*read) < READ_EVERY;
@@ -155,7 +155,7 @@ impl Keeper {
     /// # Errors
     ///
     /// HAProxy does not answer, or a file cannot be written.
-    pub async fn apply(&mut self, wanted: Wanted) -> Result<Round, KeeperError> {
+    pub async fn apply(&mut self, wanted: DesiredState) -> Result<Round, KeeperError> {
         let now = Instant::now();
         // Whatever fails, everything is compared next time.
         let known = self.actual.take();

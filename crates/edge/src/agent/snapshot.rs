@@ -131,7 +131,7 @@ pub fn desired(
         let workers = settings.map_or(1, |settings| settings.workers);
         let connections = workers.div_ceil(place.replicas.max(1)).max(1);
         let to_zero = settings.is_some_and(|settings| settings.to_zero);
-        if waits(model, shop, to_zero) {
+        if to_zero && waits(model, shop) {
             line(WAITING, shop, slot.clone());
         }
         let mut pods = model.pods(shop);

@@ -24,10 +24,10 @@ const GONE: SignedDuration = SignedDuration::from_hours(1);
 /// When the last visitor of each shop came, by its namespace, as far as HAProxy remembers.
 pub type Last = BTreeMap<String, Instant>;
 
-/// Whether a shop's visitors wait for a pod, because it may have none and none is ready.
+/// Whether visitors of a shop that may be scaled to zero wait for a pod, because none is ready.
 #[must_use]
-pub fn waits(model: &Model, shop: &str, to_zero: bool) -> bool {
-    to_zero && !model.pods(shop).any(|(_, pod)| pod.state == State::Ready)
+pub fn waits(model: &Model, shop: &str) -> bool {
+    !model.pods(shop).any(|(_, pod)| pod.state == State::Ready)
 }
 
 /// When this replica wrote what.
@@ -53,7 +53,7 @@ impl Reports {
             }
             seconds.insert(shop.to_owned(), u32::try_from(ago.as_secs()).unwrap_or(0));
             let told = self.written.is_some_and(|written| *at <= written);
-            urgent |= !told && waits(model, shop, true);
+            urgent |= !told && waits(model, shop);
         }
         let due = self
             .written
@@ -166,8 +166,8 @@ mod tests {
     use crate::agent::{endpoints::Pod, lines::Shard};
     use api::edge::{shard_name, shard_of};
 
-    /// A shop that may be scaled to zero, and one that may not.
-    fn model(ready: bool) -> Model {
+    /// A shop that may be scaled to zero and has a pod in this state, and one that may not.
+    fn model(state: State) -> Model {
         let lines = "shop-a {\"weight\":1,\"workers\":1,\"toZero\":true}\nshop-b {\"weight\":1,\"workers\":1}\n";
         let shard = Shard::read(&[("shops.map".to_owned(), lines.to_owned())].into());
         let mut model = Model::default();
@@ -175,11 +175,7 @@ mod tests {
         let pod = Pod {
             address: "127.0.0.1:1".parse().unwrap(),
             zone: None,
-            state: if ready {
-                State::Ready
-            } else {
-                State::Terminating
-            },
+            state,
         };
         model.slice("shop-a", "s", [("p".to_owned(), pod)].into());
         model
@@ -192,31 +188,40 @@ mod tests {
         let mut reports = Reports::default();
         let nobody = Last::new();
         assert_eq!(reports.due(&Model::default(), &nobody, start), None);
-        assert_eq!(reports.due(&model(true), &nobody, start), Some([].into()));
+        assert_eq!(
+            reports.due(&model(State::Ready), &nobody, start),
+            Some([].into())
+        );
         reports.wrote(start);
         let both: Last = ["shop-a", "shop-b"]
             .map(|shop| (shop.to_owned(), at(5)))
             .into();
         assert_eq!(
-            reports.due(&model(true), &both, at(6)),
+            reports.due(&model(State::Ready), &both, at(6)),
             None,
             "a pod answers"
         );
         let seen = Some([("shop-a".to_owned(), 1)].into());
         assert_eq!(
-            reports.due(&model(false), &both, at(6)),
+            reports.due(&model(State::Terminating), &both, at(6)),
             seen,
             "a visitor waits"
         );
         reports.wrote(at(6));
         assert_eq!(
-            reports.due(&model(false), &both, at(7)),
+            reports.due(&model(State::Terminating), &both, at(7)),
             None,
             "that was told"
         );
         let later = Some([("shop-a".to_owned(), 21)].into());
-        assert_eq!(reports.due(&model(false), &both, at(26)), later);
-        assert_eq!(reports.due(&model(false), &both, at(126)), Some([].into()));
+        assert_eq!(
+            reports.due(&model(State::Terminating), &both, at(26)),
+            later
+        );
+        assert_eq!(
+            reports.due(&model(State::Terminating), &both, at(126)),
+            Some([].into())
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::{
 
 /// How HAProxy should be.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct DesiredState {
     /// Its part that may have changed, or all of it.
     pub snapshot: Snapshot,
     /// Which part.
@@ -54,7 +54,7 @@ impl Wants {
         caps: &BTreeMap<String, u32>,
         known: bool,
         now: Instant,
-    ) -> Wanted {
+    ) -> DesiredState {
         self.touched.extend(model.touched());
         if self.caps != *caps {
             let shops = self.caps.keys().chain(caps.keys()).cloned();
@@ -70,7 +70,7 @@ impl Wants {
         if all {
             of = all_of(model, &self.slots, caps);
         }
-        Wanted {
+        DesiredState {
             snapshot: desired(model, &self.slots, &self.place, caps, &of),
             of,
             all,
@@ -79,7 +79,7 @@ impl Wants {
 
     /// The steps from how HAProxy is.
     #[must_use]
-    pub fn steps(&self, actual: &Snapshot, wanted: &Wanted) -> Vec<Step> {
+    pub fn steps(&self, actual: &Snapshot, wanted: &DesiredState) -> Vec<Step> {
         if wanted.all {
             return difference(actual, &wanted.snapshot);
         }
@@ -88,7 +88,7 @@ impl Wants {
 
     /// Takes in which slots have servers that HAProxy did not delete: the same part is looked at
     /// again.
-    pub fn refused(&mut self, wanted: Wanted, slots: BTreeSet<String>) {
+    pub fn refused(&mut self, wanted: DesiredState, slots: BTreeSet<String>) {
         if !slots.is_empty() {
             self.touched.extend(wanted.of);
         }

@@ -10,7 +10,7 @@ use api::edge::{
     NAMESPACE,
     certificate::{LABEL, host_of},
 };
-use client::{Change, Cluster, OURS, Watch, follow};
+use client::{Cluster, OURS, Watch, WatchEvent, follow};
 use k8s_openapi::{
     ByteString,
     api::{
@@ -99,8 +99,8 @@ impl Watched {
         };
         let keep = |object: K| Some((Name::of(&object), keep(object)));
         let mut known = BTreeSet::new();
-        let change = |change: Change<(Name, T)>| match change {
-            Change::All(all) => {
+        let change = |change: WatchEvent<(Name, T)>| match change {
+            WatchEvent::All(all) => {
                 let new = all.iter().map(|(name, _)| name.clone()).collect();
                 let old = mem::replace(&mut known, new);
                 self.change(|model| {
@@ -113,19 +113,19 @@ impl Watched {
                 });
                 self.unread.lock().remove(kind);
             }
-            Change::Applied((name, kept)) => {
+            WatchEvent::Applied((name, kept)) => {
                 self.change(|model| take(model, &name, Some(kept)));
                 known.insert(name);
             }
-            Change::Deleted((name, _)) => {
+            WatchEvent::Deleted((name, _)) => {
                 self.change(|model| take(model, &name, None));
                 known.remove(&name);
             }
             // HAProxy goes on with what it has.
-            Change::Broken => {
+            WatchEvent::Broken => {
                 self.broken.lock().insert(kind);
             }
-            Change::Mended => {
+            WatchEvent::Mended => {
                 self.broken.lock().remove(kind);
             }
         };

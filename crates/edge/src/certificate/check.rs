@@ -72,8 +72,8 @@ pub fn check(pem: &[u8], host: &str, now: Timestamp) -> Result<Checked, Problem>
     if public != leaf.public_key().raw {
         return Err(Problem::KeyMismatch);
     }
-    for (index, pair) in certificates.windows(2).enumerate() {
-        if pair[0].issuer().as_raw() != pair[1].subject().as_raw() {
+    for (index, [child, parent]) in certificates.array_windows::<2>().enumerate() {
+        if child.issuer().as_raw() != parent.subject().as_raw() {
             return Err(Problem::ChainOrder { number: index + 2 });
         }
     }

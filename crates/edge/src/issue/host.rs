@@ -6,7 +6,7 @@ use super::{
     acme::{Ca, Pending},
     figures::Figures,
     http::Http,
-    limits::{Limits, Wait},
+    limits::{Limits, OrderKind, Wait},
     precheck::{self, Issuer},
     problem::{Blame, Problem},
     store::Store,
@@ -45,6 +45,15 @@ pub(super) struct Shared {
     dns: Dns,
     held: Leadership,
     places: Semaphore,
+}
+
+/// Which account of the CA is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AccountChoice {
+    /// The one that is kept, or a new one if none is.
+    Kept,
+    /// Another one than that which is kept.
+    New,
 }
 
 /// What came of a host.
@@ -92,18 +101,18 @@ impl Shared {
         })
     }
 
-    /// The CA, with an account of which the agents know. `anew` makes another one than that which
-    /// is kept.
+    /// The CA, with an account of which the agents know.
     ///
     /// # Errors
     ///
     /// Where the CA or the API server does not do it.
-    pub(super) async fn open(&self, anew: bool) -> Result<Ca, Problem> {
-        let kept = if anew {
-            None
-        } else {
-            let failed = |it: client::ApiError| Problem::us("account-not-read", it.to_string());
-            self.store.account().await.map_err(failed)?
+    pub(super) async fn open(&self, account: AccountChoice) -> Result<Ca, Problem> {
+        let kept = match account {
+            AccountChoice::Kept => {
+                let failed = |it: client::ApiError| Problem::us("account-not-read", it.to_string());
+                self.store.account().await.map_err(failed)?
+            }
+            AccountChoice::New => None,
         };
         let (ca, new) = Ca::open(&self.http, &self.settings, kept.as_ref()).await?;
         let failed = |it: client::ApiError| Problem::us("account-not-kept", it.to_string());
@@ -149,11 +158,16 @@ impl Shared {
         precheck::check(host, &self.dns, &self.settings, issuer).await?;
         // Nobody closes it.
         let _place = self.places.acquire().await;
-        let (new, now) = (replaces.is_none(), Timestamp::now());
+        let kind = if replaces.is_some() {
+            OrderKind::Renewal
+        } else {
+            OrderKind::New
+        };
+        let now = Timestamp::now();
         {
             let mut limits = self.limits.lock();
-            limits.order(host, new, now).map_err(End::Waits)?;
-            if new {
+            limits.order(host, kind, now).map_err(End::Waits)?;
+            if kind == OrderKind::New {
                 limits.ordered(host, now);
             }
         }
@@ -161,7 +175,7 @@ impl Shared {
             return Err(Problem::us("not-leading", "another process leads now").into());
         }
         let pending = ca.begin(host, replaces).await?;
-        *counts = new;
+        *counts = kind == OrderKind::New;
         self.store
             .order(host, Some(&pending))
             .await

@@ -6,10 +6,10 @@ mod upkeep;
 
 use super::{
     acme::{Ca, Window},
-    host::{Outcome, Shared},
+    host::{AccountChoice, Outcome, Shared},
     plan::{self, Next},
     problem::Problem,
-    watch::{Seen, Wanted},
+    watch::{DesiredCertificates, WatchCache},
 };
 use crate::certificate::CertificateRecord;
 use client::ApiError;
@@ -42,7 +42,7 @@ const LAST: Duration = Duration::from_secs(5);
 /// Works whenever this process leads, until `stop`.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    seen: Arc<Seen>,
+    cache: Arc<WatchCache>,
     mut led: Receiver<bool>,
     stop: CancellationToken,
 ) {
@@ -56,7 +56,7 @@ pub(super) async fn run(
         }
         // What has begun ends with the session: an order on its way is kept.
         tokio::select! {
-            () = Session::work(&shared, &seen, &stop) => {}
+            () = Session::work(&shared, &cache, &stop) => {}
             lost = led.wait_for(|leads| !*leads) => {
                 // Nobody asks for the Lease any more: the process ends.
                 if lost.is_err() {
@@ -82,13 +82,13 @@ enum Done {
 /// One time of leading.
 struct Session<'a> {
     shared: &'a Arc<Shared>,
-    wanted: Wanted,
+    wanted: DesiredCertificates,
     records: BTreeMap<String, CertificateRecord>,
     /// Hosts whose record is not written yet.
     dirty: BTreeSet<String>,
     ca: Option<Arc<Ca>>,
-    /// Whether the account that is kept is none any more.
-    anew: bool,
+    /// `New` if the account that is kept is none any more.
+    account: AccountChoice,
     /// How often in a row the CA failed, at everything.
     ca_failures: u32,
     /// Hosts that it failed at since it last issued.
@@ -110,13 +110,13 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Works until `stop`.
-    async fn work(shared: &'a Arc<Shared>, seen: &Seen, stop: &CancellationToken) {
+    async fn work(shared: &'a Arc<Shared>, cache: &WatchCache, stop: &CancellationToken) {
         let Some(mut session) = Self::load(shared, stop).await else {
             return;
         };
         loop {
             let now = Timestamp::now();
-            if let Some(wanted) = seen.wanted(session.wanted.version) {
+            if let Some(wanted) = cache.wanted(session.wanted.version) {
                 let old = std::mem::replace(&mut session.wanted, wanted);
                 let new = &session.wanted;
                 if (&old.hosts, &old.brought) != (&new.hosts, &new.brought) {
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = seen.changed.notified() => {}
+                () = cache.changed.notified() => {}
                 Some(ended) = session.tasks.join_next_with_id() => {
                     session.ended(ended);
                     while let Some(ended) = session.tasks.try_join_next_with_id() {
@@ -218,10 +218,10 @@ impl<'a> Session<'a> {
             return until;
         }
         if !self.about.values().any(String::is_empty) {
-            let (shared, anew) = (Arc::clone(self.shared), self.anew);
+            let (shared, account) = (Arc::clone(self.shared), self.account);
             let task = self
                 .tasks
-                .spawn(async move { Done::Opened(shared.open(anew).await) });
+                .spawn(async move { Done::Opened(shared.open(account).await) });
             self.about.insert(task.id(), String::new());
         }
         now + LONGEST

@@ -129,6 +129,15 @@ pub(super) struct Limits {
     refused: BTreeMap<String, Timestamp>,
 }
 
+/// What an order is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OrderKind {
+    /// A certificate that counts.
+    New,
+    /// A renewal that ARI asks for, which does not count.
+    Renewal,
+}
+
 impl Limits {
     /// What is left after what is remembered of all hosts.
     pub(super) fn of(records: &BTreeMap<String, CertificateRecord>, now: Timestamp) -> Self {
@@ -156,8 +165,8 @@ impl Limits {
         limits
     }
 
-    /// Whether a host may be ordered for now; `counts` is false for a renewal that ARI asks for.
-    pub(super) fn order(&self, host: &str, counts: bool, now: Timestamp) -> Result<(), Wait> {
+    /// Whether a host may be ordered for now.
+    pub(super) fn order(&self, host: &str, kind: OrderKind, now: Timestamp) -> Result<(), Wait> {
         let domain = registered(host);
         let mut waits: Vec<Wait> = Vec::new();
         let mut until = |until: Timestamp, code: &'static str, why: String| {
@@ -183,7 +192,7 @@ impl Limits {
             "limit-failed-validations",
             format!("the CA failed to reach {host} 5 times in an hour"),
         );
-        if counts {
+        if kind == OrderKind::New {
             until(
                 bucket(self.same.get(host)).next(SAME),
                 "limit-same-host",

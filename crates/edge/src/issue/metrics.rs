@@ -3,12 +3,12 @@
 use super::{
     figures::{Counts, STATES},
     host::Shared,
-    watch::Seen,
+    watch::WatchCache,
 };
 use client::lease::Leadership;
 use jiff::Timestamp;
-use runtime::{Page, Pages, dashboard::Panel};
-use std::{fmt::Write as _, sync::Arc};
+use runtime::{OpenMetrics, Page, Pages, dashboard::Panel};
+use std::sync::Arc;
 
 /// What one metric says: a number, or one for each value of its label.
 enum Values {
@@ -138,10 +138,10 @@ pub fn reference() -> String {
 }
 
 /// Health and metrics.
-pub(super) fn pages(shared: Arc<Shared>, seen: Arc<Seen>, held: Leadership) -> Pages {
+pub(super) fn pages(shared: Arc<Shared>, cache: Arc<WatchCache>, held: Leadership) -> Pages {
     Arc::new(move |path| match path {
         "/livez" => Page::Text("ok\n".to_owned()),
-        "/readyz" if seen.is_listed() => Page::Text("ok\n".to_owned()),
+        "/readyz" if cache.is_listed() => Page::Text("ok\n".to_owned()),
         "/readyz" => Page::Unavailable("not everything is listed yet\n".to_owned()),
         "/metrics" => Page::Metrics(page(&shared, held.is(), Timestamp::now())),
         _ => Page::Missing("there is /livez, /readyz and /metrics\n"),
@@ -166,26 +166,19 @@ fn page(shared: &Shared, leads: bool, now: Timestamp) -> String {
 }
 
 fn text(snapshot: &Snapshot) -> String {
-    let mut page = String::new();
+    let mut page = OpenMetrics::default();
     for (name, help, of) in ALL {
-        let family = name.trim_end_matches("_total");
-        // Writing to a String cannot fail.
-        writeln!(
-            page,
-            "# TYPE {family} {}\n# HELP {family} {help}",
-            kind(name)
-        )
-        .unwrap_or_default();
+        page.metric(name, kind(name), help);
         match of(snapshot) {
-            Values::One(number) => writeln!(page, "{name} {number}").unwrap_or_default(),
+            Values::One(number) => page.sample(name, &[], number),
             Values::Of(label, all) => {
                 for (value, number) in all {
-                    writeln!(page, "{name}{{{label}=\"{value}\"}} {number}").unwrap_or_default();
+                    page.sample(name, &[(label, value)], number);
                 }
             }
         }
     }
-    page + "# EOF\n"
+    page.end()
 }
 
 #[cfg(test)]

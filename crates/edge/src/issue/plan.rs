@@ -87,18 +87,13 @@ pub(super) fn ordered(record: &mut CertificateRecord, now: Timestamp) {
     note(&mut record.orders, ORDERS_COUNT, now);
 }
 
-/// There is a new certificate, of an order that counts or of one that does not.
-pub(super) fn issued(
-    record: &mut CertificateRecord,
-    host: &str,
-    new: &Checked,
-    counts: bool,
-    now: Timestamp,
-) {
-    let mut certificates = std::mem::take(&mut record.certificates);
-    if counts {
-        note(&mut certificates, CERTIFICATES_COUNT, now);
-    }
+/// A certificate that counts was issued.
+pub(super) fn certified(record: &mut CertificateRecord, now: Timestamp) {
+    note(&mut record.certificates, CERTIFICATES_COUNT, now);
+}
+
+/// There is a new certificate.
+pub(super) fn issued(record: &mut CertificateRecord, host: &str, new: &Checked) {
     *record = CertificateRecord {
         state: CertificateState::Issued,
         issuer: Some(new.issuer.clone()),
@@ -107,7 +102,7 @@ pub(super) fn issued(
         renew_at: Some(second(renew_at(host, new.not_before, new.not_after))),
         id: new.id.clone(),
         orders: std::mem::take(&mut record.orders),
-        certificates,
+        certificates: std::mem::take(&mut record.certificates),
         ..CertificateRecord::default()
     };
 }

@@ -3,7 +3,7 @@
 use super::hosts::{self, Want};
 use crate::certificate::{LABEL, host_of};
 use api::edge::{NAMESPACE, SHARDS, shard_name};
-use client::{Change, Cluster, Watch};
+use client::{Cluster, Watch, WatchEvent};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Resource, ResourceExt as _, core::NamespaceResourceScope, runtime::watcher::Config,
@@ -36,9 +36,9 @@ impl fmt::Debug for Brought {
     }
 }
 
-/// What is seen of the cluster.
+/// What is known of the cluster from watches.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct WatchCache {
     state: Mutex<State>,
     /// Something changed.
     pub(super) changed: Notify,
@@ -61,7 +61,7 @@ struct State {
 
 /// What is wanted, and what people bring.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
+pub(super) struct DesiredCertificates {
     pub(super) hosts: BTreeMap<String, Want>,
     /// Hosts that have a certificate, as far as that is heard of yet.
     pub(super) stored: BTreeSet<String>,
@@ -71,10 +71,10 @@ pub(super) struct Wanted {
     pub(super) version: u64,
 }
 
-impl Seen {
+impl WatchCache {
     /// What is wanted, where that is not what is known in this version already; nothing before
     /// everything was listed.
-    pub(super) fn wanted(&self, known: u64) -> Option<Wanted> {
+    pub(super) fn wanted(&self, known: u64) -> Option<DesiredCertificates> {
         let state = self.state.lock();
         let (maps, brought) = (state.maps.as_ref()?, state.brought.as_ref()?);
         let stored = state.stored.as_ref()?;
@@ -98,7 +98,7 @@ impl Seen {
             .filter(|(name, _)| named.contains(name))
             .map(|(name, pem)| (name.clone(), pem.clone()))
             .collect();
-        Some(Wanted {
+        Some(DesiredCertificates {
             hosts,
             stored: stored.values().flatten().cloned().collect(),
             brought,
@@ -122,7 +122,7 @@ impl Seen {
 }
 
 /// Watches the maps until `stop`.
-pub(super) async fn maps(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
+pub(super) async fn maps(cluster: Cluster, cache: Arc<WatchCache>, stop: CancellationToken) {
     let names: BTreeSet<String> = (0..SHARDS).map(shard_name).collect();
     let keep = |map: ConfigMap| {
         let name = map.name_any();
@@ -131,14 +131,14 @@ pub(super) async fn maps(cluster: Cluster, seen: Arc<Seen>, stop: CancellationTo
             .then(|| (name, hosts::read(&map.data.unwrap_or_default())))
     };
     let config = Config::default().page_size(PAGE);
-    follow("maps", &cluster, config, &seen, &stop, keep, |state| {
+    follow("maps", &cluster, config, &cache, &stop, keep, |state| {
         &mut state.maps
     })
     .await;
 }
 
 /// Watches what people bring until `stop`.
-pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
+pub(super) async fn brought(cluster: Cluster, cache: Arc<WatchCache>, stop: CancellationToken) {
     let keep = |secret: Secret| {
         let (name, data) = (secret.name_any(), secret.data.unwrap_or_default());
         let part = |key: &str| data.get(key).map(|it| it.0.as_slice()).unwrap_or_default();
@@ -153,7 +153,7 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
         "brought certificates",
         &cluster,
         config,
-        &seen,
+        &cache,
         &stop,
         keep,
         |state| &mut state.brought,
@@ -163,7 +163,7 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
 
 /// Watches which hosts have a certificate until `stop`: somebody may delete one. The certificates
 /// themselves are not held.
-pub(super) async fn stored(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
+pub(super) async fn stored(cluster: Cluster, cache: Arc<WatchCache>, stop: CancellationToken) {
     let keep = |secret: Secret| {
         let name = secret.name_any();
         let keys = secret.data.unwrap_or_default().into_keys();
@@ -176,7 +176,7 @@ pub(super) async fn stored(cluster: Cluster, seen: Arc<Seen>, stop: Cancellation
         "certificates",
         &cluster,
         config,
-        &seen,
+        &cache,
         &stop,
         keep,
         |state| &mut state.stored,
@@ -189,7 +189,7 @@ async fn follow<K, T>(
     what: &'static str,
     cluster: &Cluster,
     config: Config,
-    seen: &Seen,
+    cache: &WatchCache,
     stop: &CancellationToken,
     keep: impl Fn(K) -> Option<(String, T)>,
     held: fn(&mut State) -> &mut Listed<T>,
@@ -208,15 +208,17 @@ async fn follow<K, T>(
         lists: None,
     };
     let take = |change| match change {
-        Change::All(all) => seen.change(|state| *held(state) = Some(all.into_iter().collect())),
-        Change::Applied((name, kept)) => seen.change(|state| {
+        WatchEvent::All(all) => {
+            cache.change(|state| *held(state) = Some(all.into_iter().collect()));
+        }
+        WatchEvent::Applied((name, kept)) => cache.change(|state| {
             held(state).get_or_insert_default().insert(name, kept);
         }),
-        Change::Deleted((name, _)) => seen.change(|state| {
+        WatchEvent::Deleted((name, _)) => cache.change(|state| {
             held(state).get_or_insert_default().remove(&name);
         }),
         // What is known stays; the log says it.
-        Change::Broken | Change::Mended => {}
+        WatchEvent::Broken | WatchEvent::Mended => {}
     };
     client::follow(watch, stop, keep, take).await;
 }

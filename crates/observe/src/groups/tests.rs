@@ -14,7 +14,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn take(groups: &mut Groups, text: &str, sequence: u64, at: f64) -> Verdict {
+fn take(groups: &mut Groups, text: &str, sequence: u64, at: f64) -> LogAction {
     let now = Timestamp::UNIX_EPOCH + seconds(at);
     groups.take(&event(text), Some(sequence), now, seconds(at))
 }
@@ -22,7 +22,7 @@ fn take(groups: &mut Groups, text: &str, sequence: u64, at: f64) -> Verdict {
 #[test]
 fn ten_of_a_group_are_told_and_then_their_count() {
     let mut groups = Groups::default();
-    let told = |groups: &mut Groups, at| take(groups, "Warning:  x", 1, at) == Verdict::Tell;
+    let told = |groups: &mut Groups, at| take(groups, "Warning:  x", 1, at) == LogAction::Tell;
     assert_eq!((0..30).filter(|_| told(&mut groups, 1.0)).count(), 10);
     assert_eq!(groups.due(), Some(seconds(61.0)));
     assert!(groups.turn(seconds(60.9)).is_empty());
@@ -48,7 +48,7 @@ fn twenty_lines_a_second_leave_a_pod() {
     for number in 0..10_000_u32 {
         let at = f64::from(number) / 1000.0;
         let text = format!("Warning:  {}", "x".repeat(number as usize % 50));
-        if take(&mut groups, &text, 1, at) == Verdict::Tell {
+        if take(&mut groups, &text, 1, at) == LogAction::Tell {
             told.push(at);
         }
         told.extend(groups.turn(seconds(at)).iter().map(|_| at));
@@ -140,7 +140,8 @@ proptest! {
         for (number, sequence, milliseconds) in &steps {
             at += f64::from(*milliseconds) / 1000.0;
             counted += groups.turn(seconds(at)).iter().map(|summary| summary.count).sum::<u64>();
-            if take(&mut groups, &format!("Warning:  {}", "y".repeat(*number)), *sequence, at) == Verdict::Tell {
+            let text = format!("Warning:  {}", "y".repeat(*number));
+            if take(&mut groups, &text, *sequence, at) == LogAction::Tell {
                 told += 1;
             }
         }

@@ -168,10 +168,10 @@ pub(super) fn random(bytes: &[u8]) -> Result<usize, usize> {
     let has_digit = text.iter().any(u8::is_ascii_digit);
     let is_hash = length >= HASH && has_digit && text.iter().all(u8::is_ascii_hexdigit);
     let turns = text
-        .windows(2)
-        .filter(|pair| {
-            pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic()
-                || pair[0].is_ascii_alphabetic() && pair[1].is_ascii_digit()
+        .array_windows::<2>()
+        .filter(|[left, right]| {
+            left.is_ascii_digit() && right.is_ascii_alphabetic()
+                || left.is_ascii_alphabetic() && right.is_ascii_digit()
         })
         .count();
     // An UUID names something, and opens nothing.

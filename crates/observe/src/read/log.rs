@@ -21,11 +21,13 @@ const LEVELS: [(&str, Severity); 12] = [
 ];
 const OBJECT: &str = "[object] (";
 
-pub(super) fn log(body: &str, dated: bool) -> Parts {
-    let plain = || Parts::new(Severity::Notice, "log", first_line(body));
-    if !dated {
-        return plain();
-    }
+/// What a line says that no program dated.
+pub(super) fn undated(body: &str) -> Parts {
+    Parts::new(Severity::Notice, "log", first_line(body))
+}
+
+pub(super) fn log(body: &str) -> Parts {
+    let plain = || undated(body);
     let Some((head, rest)) = body.split_once(": ").or_else(|| body.split_once(":\n")) else {
         return php_or(body, plain);
     };

@@ -89,7 +89,7 @@ fn what_magento_logs() {
             severity,
             class,
             message,
-        } = log::log(body, true);
+        } = log::log(body);
         (severity, class, message)
     };
     for (body, severity, class, message) in [
@@ -139,7 +139,7 @@ fn what_magento_logs() {
             "{body}"
         );
     }
-    assert_eq!(log::log("a line", false).class, "log");
+    assert_eq!(log::undated("a line").class, "log");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn after_a_gap_it_begins_with_a_whole_record() {
         b"[01-Dec-2026 03:00:00 UTC] PHP Warning:  lost",
         |_| panic!(),
     );
-    records.restart(true);
+    records.restart_in_the_middle();
     records.take(b" middle\n#7 trace\n  thrown\nplain\n", |record| {
         found.push(record.bytes);
     });
@@ -142,7 +142,8 @@ proptest! {
     ) {
         let mut at: Vec<usize> = cuts.into_iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
         at.sort_unstable();
-        let parts: Vec<&[u8]> = at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+        let parts = at.array_windows::<2>().map(|&[from, to]| &bytes[from..to]);
+        let parts: Vec<&[u8]> = parts.collect();
         let found = all(source, &parts);
         prop_assert_eq!(&found, &all(source, &[&bytes]));
         prop_assert!(found.iter().all(|(text, _)| !text.is_empty()));

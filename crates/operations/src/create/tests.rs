@@ -24,12 +24,12 @@ fn fleet() -> Fleet {
     fleet
 }
 
-fn wanted(name: &str, class: &str, domains: &[&str]) -> Wanted {
-    Wanted {
+fn wanted(name: &str, class: &str, domains: &[&str]) -> NewShop {
+    NewShop {
         name: name.to_owned(),
         class: class.to_owned(),
         domains: domains.iter().map(|host| (*host).to_owned()).collect(),
-        ..Wanted::default()
+        ..NewShop::default()
     }
 }
 

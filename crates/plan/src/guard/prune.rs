@@ -13,7 +13,7 @@ pub(super) const REVISIONS: usize = 2;
 
 /// What becomes of an object that the shop no longer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PruneDecision {
     /// It goes.
     Delete(Deletion),
     /// It stays, for this reason.
@@ -26,14 +26,14 @@ pub fn prune(
     desired: &BTreeSet<&Identity>,
     live: &BTreeMap<Identity, ObjectMetaSummary>,
     now: Timestamp,
-) -> Vec<Verdict> {
+) -> Vec<PruneDecision> {
     let surplus: Vec<_> = live
         .iter()
         .filter(|(identity, _)| !desired.contains(identity))
         .collect();
     let spared = revisions(&surplus);
-    let verdict = |(identity, live): &(&Identity, &ObjectMetaSummary)| {
-        let keep = |why| Verdict::Keep((*identity).clone(), why);
+    let decision = |(identity, live): &(&Identity, &ObjectMetaSummary)| {
+        let keep = |why| PruneDecision::Keep((*identity).clone(), why);
         match identity.kind.as_ref() {
             "Namespace" => keep("a namespace is never deleted: everything in it would go"),
             "PersistentVolume" | "PersistentVolumeClaim" => keep("data is never deleted"),
@@ -48,13 +48,13 @@ pub fn prune(
             "ConfigMap" | "Secret" if by_content(&identity.name).is_some() && !old(live, now) => {
                 keep("pods that run may still use it")
             }
-            _ => Verdict::Delete(Deletion {
+            _ => PruneDecision::Delete(Deletion {
                 identity: (*identity).clone(),
                 uid: live.uid.clone(),
             }),
         }
     };
-    surplus.iter().map(verdict).collect()
+    surplus.iter().map(decision).collect()
 }
 
 /// Whether an object that a shop no longer has stays for now, whatever the cluster says of it.
@@ -119,7 +119,7 @@ mod tests {
         format!("2026-11-02T{hour:02}:00:00Z").parse().unwrap()
     }
 
-    fn decide(objects: &[(&'static str, &str, i8)]) -> Vec<Verdict> {
+    fn decide(objects: &[(&'static str, &str, i8)]) -> Vec<PruneDecision> {
         let live = objects
             .iter()
             .map(|(kind, name, hour)| (identity(kind, name), live(name, at(*hour))))
@@ -127,12 +127,12 @@ mod tests {
         prune(&BTreeSet::new(), &live, at(20))
     }
 
-    fn deleted(verdicts: &[Verdict]) -> Vec<&str> {
-        let name = |verdict: &'_ Verdict| match verdict {
-            Verdict::Delete(doomed) => Some(doomed.identity.name.clone()),
-            Verdict::Keep(..) => None,
+    fn deleted(decisions: &[PruneDecision]) -> Vec<&str> {
+        let name = |decision: &'_ PruneDecision| match decision {
+            PruneDecision::Delete(doomed) => Some(doomed.identity.name.clone()),
+            PruneDecision::Keep(..) => None,
         };
-        let names: Vec<_> = verdicts.iter().filter_map(name).collect();
+        let names: Vec<_> = decisions.iter().filter_map(name).collect();
         names.into_iter().map(|name| &*name.leak()).collect()
     }
 
@@ -144,17 +144,17 @@ mod tests {
             "PersistentVolumeClaim",
             "Job",
         ];
-        let verdicts = decide(&kinds.map(|kind| (kind, "x", 0)));
-        assert_eq!(deleted(&verdicts), Vec::<&str>::new());
-        assert_eq!(verdicts.len(), 4);
+        let decisions = decide(&kinds.map(|kind| (kind, "x", 0)));
+        assert_eq!(deleted(&decisions), Vec::<&str>::new());
+        assert_eq!(decisions.len(), 4);
     }
 
     #[test]
     fn what_is_not_data_goes_with_the_uid_that_was_seen() {
-        let verdicts = decide(&[("Deployment", "cron", 0)]);
+        let decisions = decide(&[("Deployment", "cron", 0)]);
         assert_eq!(
-            verdicts,
-            [Verdict::Delete(Deletion {
+            decisions,
+            [PruneDecision::Delete(Deletion {
                 identity: identity("Deployment", "cron"),
                 uid: "uid-cron".to_owned()
             })]

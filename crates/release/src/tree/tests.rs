@@ -1,16 +1,16 @@
 use super::*;
-use std::{collections::BTreeMap, convert::Infallible};
+use std::collections::BTreeMap;
 
 struct Made(BTreeMap<&'static str, Node>);
 
 impl Tree for Made {
-    type Error = Infallible;
+    type Error = TreeError;
 
-    fn node(&mut self, path: &str) -> Result<Option<Node>, Infallible> {
+    fn node(&mut self, path: &str) -> Result<Option<Node>, TreeError> {
         Ok(self.0.get(path).cloned())
     }
 
-    fn within(&mut self, path: &str) -> Result<Option<String>, Infallible> {
+    fn within(&mut self, path: &str) -> Result<Option<String>, TreeError> {
         let below = |it: &&&'static str| {
             it.strip_prefix(path)
                 .is_some_and(|rest| rest.starts_with('/'))
@@ -56,13 +56,12 @@ fn check(
         })
         .collect();
     let targets: Vec<_> = targets.iter().map(|it| path(it)).collect();
-    let asked = Asked {
+    let asked = RequiredDirectories {
         shared: &shared,
         writable: &writable,
         targets: targets.iter().collect(),
     };
-    let Ok(verdict) = check_tree(&asked, &links, &mut made);
-    verdict.map_err(|error| (error.path.clone(), error.reason()))
+    check_tree(&asked, &links, &mut made).map_err(|error| (error.path.clone(), error.reason()))
 }
 
 fn refused(

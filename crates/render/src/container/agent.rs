@@ -88,15 +88,18 @@ fn sidecar(context: &ShopContext<'_>, asks_shop: Vec<EnvVar>) -> Container {
     if privileged {
         env.push(pod::uid_as(variable::POD.name));
     }
-    let mut security = pod::ours(context, privileged);
-    if !privileged {
+    let security = if privileged {
+        pod::privileged(context)
+    } else {
+        let mut security = pod::ours(context);
         let mut add = vec!["NET_BIND_SERVICE".to_owned()];
         if security.run_as_user == Some(0) {
             // What the shop wrote is its user's, and goes with the release that it was of.
             add.push("DAC_OVERRIDE".to_owned());
         }
         security.capabilities.get_or_insert_default().add = Some(add);
-    }
+        security
+    };
     Container {
         name: "agent".to_owned(),
         image: Some(context.class.images.longshore.clone()),

@@ -34,7 +34,7 @@ pub(crate) fn pull(context: &ShopContext<'_>) -> Container {
             &context.class.sizes.pull,
             (&disk.sources, &disk.sources),
         )),
-        security_context: Some(pod::ours(context, false)),
+        security_context: Some(pod::ours(context)),
         volume_mounts: Some(pod::our_mounts(context)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()

@@ -16,9 +16,16 @@ use tokio::time::Instant;
 /// 10 s, or no API server is there to write to.
 const FRESH: Duration = Duration::from_secs(6);
 
-/// When the halt was last read, and whether it was in force then.
+/// Whether the halt is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HaltState {
+    InForce,
+    Lifted,
+}
+
+/// When the halt was last read, and what it was then.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Halt(Arc<Mutex<Option<(Instant, bool)>>>);
+pub(super) struct Halt(Arc<Mutex<Option<(Instant, HaltState)>>>);
 
 impl Halt {
     /// Whether what is known of it still counts.
@@ -28,18 +35,18 @@ impl Halt {
 
     /// Whether shops may be moved: it is not in force, and that is known.
     pub(super) fn lets(&self) -> bool {
-        self.known() == Some(false)
+        self.known() == Some(HaltState::Lifted)
     }
 
-    fn known(&self) -> Option<bool> {
+    fn known(&self) -> Option<HaltState> {
         let read = *self.0.lock();
         read.filter(|(at, _)| at.elapsed() < FRESH)
-            .map(|(_, halted)| halted)
+            .map(|(_, state)| state)
     }
 
     /// Notes what was read.
-    pub(super) fn read(&self, at: Instant, halted: bool) {
-        *self.0.lock() = Some((at, halted));
+    pub(super) fn read(&self, at: Instant, state: HaltState) {
+        *self.0.lock() = Some((at, state));
     }
 }
 
@@ -51,9 +58,9 @@ mod tests {
     async fn what_was_read_counts_for_six_seconds_and_nothing_counts_before() {
         let halt = Halt::default();
         assert!(!halt.fresh() && !halt.lets());
-        halt.read(Instant::now(), true);
+        halt.read(Instant::now(), HaltState::InForce);
         assert!(halt.fresh() && !halt.lets());
-        halt.read(Instant::now(), false);
+        halt.read(Instant::now(), HaltState::Lifted);
         assert!(halt.fresh() && halt.lets());
         tokio::time::advance(FRESH).await;
         assert!(!halt.fresh() && !halt.lets());

@@ -1,7 +1,7 @@
 //! A controller for tests of its loops: it leads everything, has read everything, and speaks to a
 //! scripted API server.
 
-use super::{Controller, Settings};
+use super::{Controller, Settings, halt::HaltState};
 use api::fixtures;
 use client::{KINDS, lease::Leadership, scripted::Script};
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,10 @@ pub(super) fn controller(script: &Script) -> Controller {
     let cluster = script.cluster().patient(Duration::ZERO);
     let mut controller = Controller::new(&cluster, settings, &BTreeSet::new());
     controller.connections.held = vec![Leadership::leading()];
-    controller.connections.halt.read(Instant::now(), false);
+    controller
+        .connections
+        .halt
+        .read(Instant::now(), HaltState::Lifted);
     let mut state = controller.lock();
     state.unread.clear();
     state.class(fixtures::class("php", json!({})));

@@ -24,9 +24,16 @@ pub(super) enum Scaling {
     Zero,
 }
 
-/// Decides that. `busy` is a shop that cannot go without pods at the moment, such as one that is on
-/// its way to another release.
-pub(super) fn decide(shop: &Shop, visits: &Visits, busy: bool, now: Timestamp) -> Scaling {
+/// Whether a shop can go without pods at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    Idle,
+    /// It cannot, such as one that is on its way to another release.
+    Busy,
+}
+
+/// Decides that.
+pub(super) fn decide(shop: &Shop, visits: &Visits, activity: Activity, now: Timestamp) -> Scaling {
     let Some(after) = shop.spec.scale.to_zero_after() else {
         return Scaling::Up(None);
     };
@@ -34,13 +41,13 @@ pub(super) fn decide(shop: &Shop, visits: &Visits, busy: bool, now: Timestamp) -
     let assigned = assigned_since(shop);
     if let Some(since) = at_zero(shop) {
         let later = |at: Option<Timestamp>| at.is_some_and(|at| at > since);
-        if !busy && !later(visits.last(&namespace)) && !later(assigned) {
+        if activity == Activity::Idle && !later(visits.last(&namespace)) && !later(assigned) {
             return Scaling::Zero;
         }
         return Scaling::Up(Some(PERIOD));
     }
     // A release was seen to work before nobody looks.
-    let may = shop.spec.state == ShopState::Active && worked(shop) && !busy;
+    let may = shop.spec.state == ShopState::Active && worked(shop) && activity == Activity::Idle;
     let Some(quiet) = visits.quiet_since(&namespace, now).filter(|_| may) else {
         return Scaling::Up(Some(Duration::from_mins(1)));
     };
@@ -118,7 +125,7 @@ mod tests {
         let mut visits = Visits::default();
         let nobody = json!({});
         assert_eq!(
-            decide(&worked, &visits, false, at(0)),
+            decide(&worked, &visits, Activity::Idle, at(0)),
             Scaling::Up(Some(Duration::from_mins(1))),
             "no edge reports"
         );
@@ -135,23 +142,26 @@ mod tests {
             );
         }
         let left = Scaling::Up(Some(Duration::from_secs(1)));
-        assert_eq!(decide(&worked, &visits, false, at(319)), left);
-        assert_eq!(decide(&worked, &visits, false, at(320)), Scaling::Zero);
+        assert_eq!(decide(&worked, &visits, Activity::Idle, at(319)), left);
+        assert_eq!(
+            decide(&worked, &visits, Activity::Idle, at(320)),
+            Scaling::Zero
+        );
         assert_ne!(
-            decide(&worked, &visits, true, at(320)),
+            decide(&worked, &visits, Activity::Busy, at(320)),
             Scaling::Zero,
             "on its way"
         );
         let new = shop(json!({}));
         assert_ne!(
-            decide(&new, &visits, false, at(320)),
+            decide(&new, &visits, Activity::Idle, at(320)),
             Scaling::Zero,
             "it never worked"
         );
         let assigned = |since: i64| json!({"name": "r", "sequence": 2, "manifest": "m", "since": at(since).to_string()});
         let moved = shop(json!({"worked": START.to_string(), "release": assigned(310)}));
         assert_ne!(
-            decide(&moved, &visits, false, at(320)),
+            decide(&moved, &visits, Activity::Idle, at(320)),
             Scaling::Zero,
             "a release to try"
         );
@@ -161,14 +171,23 @@ mod tests {
                 json!({"worked": START.to_string(), "atZeroSince": at(320).to_string(), "release": assigned(release)}),
             )
         };
-        assert_eq!(decide(&zero(0), &visits, false, at(400)), Scaling::Zero);
-        assert_ne!(decide(&zero(390), &visits, false, at(400)), Scaling::Zero);
+        assert_eq!(
+            decide(&zero(0), &visits, Activity::Idle, at(400)),
+            Scaling::Zero
+        );
+        assert_ne!(
+            decide(&zero(390), &visits, Activity::Idle, at(400)),
+            Scaling::Zero
+        );
         visits.take(
             &data(&[("a", 401, json!({"shop-acme": 1})), ("b", 400, nobody)]),
             &known(),
             at(401),
         );
-        assert_ne!(decide(&zero(0), &visits, false, at(401)), Scaling::Zero);
+        assert_ne!(
+            decide(&zero(0), &visits, Activity::Idle, at(401)),
+            Scaling::Zero
+        );
     }
 
     #[test]
@@ -190,7 +209,7 @@ mod tests {
                 &known(),
                 at(now),
             );
-            decide(&worked, &visits, false, at(now))
+            decide(&worked, &visits, Activity::Idle, at(now))
         };
         for now in (0..400).step_by(20) {
             assert_ne!(report(now, 0, now), Scaling::Zero, "{now}");
@@ -206,6 +225,9 @@ mod tests {
             &known(),
             at(701),
         );
-        assert_ne!(decide(&worked, &visits, false, at(702)), Scaling::Zero);
+        assert_ne!(
+            decide(&worked, &visits, Activity::Idle, at(702)),
+            Scaling::Zero
+        );
     }
 }

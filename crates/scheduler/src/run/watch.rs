@@ -2,6 +2,8 @@
 //! that it concerns.
 
 mod objects;
+#[cfg(test)]
+mod testing;
 mod workloads;
 
 pub(super) use objects::objects;
@@ -10,8 +12,8 @@ pub(super) use workloads::{progress, workloads};
 use super::{Controller, edge, proof, queue::Priority, to_zero};
 use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
-use cell::Change as ShopChange;
-use client::{Change, Kind, Watch};
+use cell::ShopChange;
+use client::{Kind, Watch, WatchEvent};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource, api::Api, runtime::watcher::Config};
 use serde::de::DeserializeOwned;
@@ -45,14 +47,14 @@ async fn follow<K, T>(
         lists: Some(&controller.lists),
     };
     let take = |change| match change {
-        Change::All(listed) => {
+        WatchEvent::All(listed) => {
             init(listed);
             controller.read(what);
         }
-        Change::Applied(object) => apply(object),
-        Change::Deleted(object) => delete(object),
+        WatchEvent::Applied(object) => apply(object),
+        WatchEvent::Deleted(object) => delete(object),
         // The state keeps what it knows; the log reports the error.
-        Change::Broken | Change::Mended => {}
+        WatchEvent::Broken | WatchEvent::Mended => {}
     };
     client::follow(watch, stop, keep, take).await;
 }
@@ -278,3 +280,6 @@ fn replace(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ impl Job {
             .map(|entry| header::entry_length(entry.path.as_str(), &entry.kind))
             .sum();
         let unpacked = cut::unpacked(bytes, self.last);
-        let mut frame = Frame {
+        let mut frame = FrameWriter {
             results: &self.results,
             digest: sha2::Sha256::new(),
             size: 0,
@@ -138,7 +138,7 @@ fn stream(
     entries: &[Entry],
     unpacked: u64,
     level: i32,
-    frame: &mut Frame<'_>,
+    frame: &mut FrameWriter<'_>,
 ) -> Result<(), PackError> {
     let mut encoder =
         zstd::stream::write::Encoder::new(frame, level).map_err(PackError::Compress)?;
@@ -173,14 +173,14 @@ fn stream(
 }
 
 /// The frame of a chunk on its way to the writer.
-struct Frame<'a> {
+struct FrameWriter<'a> {
     results: &'a Sender<Message>,
     digest: sha2::Sha256,
     size: u64,
     piece: Vec<u8>,
 }
 
-impl Frame<'_> {
+impl FrameWriter<'_> {
     fn hand_on(&mut self, bytes: Vec<u8>) -> Result<(), PackError> {
         self.digest.update(&bytes);
         self.size += bytes.len() as u64;
@@ -190,7 +190,7 @@ impl Frame<'_> {
     }
 }
 
-impl Write for Frame<'_> {
+impl Write for FrameWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
         if self.piece.len() >= STEP {

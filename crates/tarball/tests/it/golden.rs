@@ -58,7 +58,9 @@ fn the_golden_tarball_of_version_1_is_read() {
         };
         unpacker.worker().chunk(frame, chunk, &place).unwrap();
     }
-    unpacker.finish(&release::Asked::default()).unwrap();
+    unpacker
+        .finish(&release::RequiredDirectories::default())
+        .unwrap();
     assert!(snapshot(tree.path()) == expected(source.path()));
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn unpack(
                 }
             };
         }
-        unpacker.finish(&release::Asked::default())
+        unpacker.finish(&release::RequiredDirectories::default())
     })();
     assert_eq!(outside(), before);
     result
@@ -200,7 +200,9 @@ fn owners_and_special_modes_have_no_effect() {
             },
         )
         .unwrap();
-    unpacker.finish(&release::Asked::default()).unwrap();
+    unpacker
+        .finish(&release::RequiredDirectories::default())
+        .unwrap();
     let metadata = tree.path().join("f").metadata().unwrap();
     assert_eq!(metadata.mode(), 0o100_755);
     assert_eq!(metadata.uid(), tree.path().metadata().unwrap().uid());

@@ -185,7 +185,9 @@ fn a_replaced_entry_is_left_to_the_module_that_replaces_it() {
             packed.chunks[0].entries - replaced.len() as u64
         );
     }
-    unpacker.finish(&release::Asked::default()).unwrap();
+    unpacker
+        .finish(&release::RequiredDirectories::default())
+        .unwrap();
     assert_eq!(
         fs::read_to_string(tree.path().join("shop/app/block")).unwrap(),
         "other"

@@ -67,7 +67,9 @@ pub(crate) fn unpack(
     });
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     (
-        unpacker.finish(&release::Asked::default()).unwrap(),
+        unpacker
+            .finish(&release::RequiredDirectories::default())
+            .unwrap(),
         entries,
     )
 }

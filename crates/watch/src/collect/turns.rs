@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// What is known of a pod's agent.
 #[derive(Debug)]
-struct Turn {
+struct AgentState {
     place: Place,
     /// What it is asked with, and in which of its runs that is a cursor.
     cursor: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Question {
 
 /// How a question ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum PollOutcome {
     /// What it said is committed: its run, and its cursor.
     Taken(String, u64),
     /// Its agent was started anew: it is asked for everything.
@@ -50,7 +50,7 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct Turns {
     every: Duration,
-    pods: HashMap<String, Turn>,
+    pods: HashMap<String, AgentState>,
     due: VecDeque<String>,
 }
 
@@ -71,7 +71,7 @@ impl Turns {
             let first = self
                 .every
                 .mul_f64(f64::from(api::name::spread(uid, 1000)) / 1000.0);
-            let turn = self.pods.entry(uid.clone()).or_insert_with(|| Turn {
+            let agent = self.pods.entry(uid.clone()).or_insert_with(|| AgentState {
                 place: place.clone(),
                 cursor: 0,
                 run: String::new(),
@@ -79,17 +79,17 @@ impl Turns {
                 next: now + first,
                 asked: false,
             });
-            if turn.place != *place {
-                turn.place = place.clone();
+            if agent.place != *place {
+                agent.place = place.clone();
             }
         }
     }
 
     /// Up to `room` questions whose turn it is.
     pub(crate) fn take(&mut self, room: usize, now: Instant) -> Vec<Question> {
-        for (uid, turn) in &mut self.pods {
-            if !turn.asked && turn.next <= now {
-                turn.asked = true;
+        for (uid, agent) in &mut self.pods {
+            if !agent.asked && agent.next <= now {
+                agent.asked = true;
                 self.due.push_back(uid.clone());
             }
         }
@@ -97,12 +97,12 @@ impl Turns {
         while questions.len() < room
             && let Some(uid) = self.due.pop_front()
         {
-            if let Some(turn) = self.pods.get(&uid) {
+            if let Some(agent) = self.pods.get(&uid) {
                 questions.push(Question {
                     uid,
-                    place: turn.place.clone(),
-                    since: turn.cursor,
-                    run: turn.run.clone(),
+                    place: agent.place.clone(),
+                    since: agent.cursor,
+                    run: agent.run.clone(),
                 });
             }
         }
@@ -110,26 +110,26 @@ impl Turns {
     }
 
     /// A question has ended.
-    pub(crate) fn ended(&mut self, uid: &str, ended: Ended, now: Instant) {
-        let Some(turn) = self.pods.get_mut(uid) else {
+    pub(crate) fn ended(&mut self, uid: &str, ended: PollOutcome, now: Instant) {
+        let Some(agent) = self.pods.get_mut(uid) else {
             return;
         };
-        turn.asked = false;
-        turn.failures = match ended {
-            Ended::Failed => turn.failures.saturating_add(1),
+        agent.asked = false;
+        agent.failures = match ended {
+            PollOutcome::Failed => agent.failures.saturating_add(1),
             _ => 0,
         };
-        let wait = self.every * 2_u32.saturating_pow(turn.failures.min(10));
+        let wait = self.every * 2_u32.saturating_pow(agent.failures.min(10));
         // The rhythm is that of its turns, and not of its answers.
-        turn.next = match ended {
-            Ended::Failed => now + wait.min(LONGEST.max(self.every)),
-            Ended::Anew(_) => now,
-            Ended::Taken(..) => (turn.next + self.every).max(now),
+        agent.next = match ended {
+            PollOutcome::Failed => now + wait.min(LONGEST.max(self.every)),
+            PollOutcome::Anew(_) => now,
+            PollOutcome::Taken(..) => (agent.next + self.every).max(now),
         };
         match ended {
-            Ended::Taken(run, cursor) => (turn.run, turn.cursor) = (run, cursor),
-            Ended::Anew(run) => (turn.run, turn.cursor) = (run, 0),
-            Ended::Failed => {}
+            PollOutcome::Taken(run, cursor) => (agent.run, agent.cursor) = (run, cursor),
+            PollOutcome::Anew(run) => (agent.run, agent.cursor) = (run, 0),
+            PollOutcome::Failed => {}
         }
     }
 
@@ -141,7 +141,7 @@ impl Turns {
     /// How late the first of those is that wait.
     pub(crate) fn late(&self, now: Instant) -> Duration {
         let waiting = self.due.iter().filter_map(|uid| self.pods.get(uid));
-        let oldest = waiting.map(|turn| turn.next).min();
+        let oldest = waiting.map(|agent| agent.next).min();
         oldest.map_or(Duration::ZERO, |next| now.saturating_duration_since(next))
     }
 }
@@ -177,7 +177,7 @@ mod tests {
             most = most.max(questions.len());
             all += questions.len();
             for it in questions {
-                turns.ended(&it.uid, Ended::Taken("r".to_owned(), 1), now);
+                turns.ended(&it.uid, PollOutcome::Taken("r".to_owned(), 1), now);
             }
         }
         assert!((950..=1000).contains(&all) && most < 60, "{all} {most}");
@@ -198,23 +198,23 @@ mod tests {
         turns.set(&running(1), now);
         now += EVERY;
         turns.take(1, now);
-        turns.ended("uid-0", Ended::Taken("r".to_owned(), 7), now);
+        turns.ended("uid-0", PollOutcome::Taken("r".to_owned(), 7), now);
         for seconds in [10, 20, 40, 60, 60] {
             now += EVERY.max(Duration::from_secs(seconds / 2 + 1).min(LONGEST));
             now += LONGEST;
             let asked = turns.take(1, now);
             assert_eq!((asked[0].since, asked[0].run.as_str()), (7, "r"));
-            turns.ended("uid-0", Ended::Failed, now);
+            turns.ended("uid-0", PollOutcome::Failed, now);
             let before = now + Duration::from_secs(seconds - 1);
             assert_eq!(turns.take(1, before), [], "after {seconds} s");
         }
         now += LONGEST;
         turns.take(1, now);
-        turns.ended("uid-0", Ended::Anew("s".to_owned()), now);
+        turns.ended("uid-0", PollOutcome::Anew("s".to_owned()), now);
         let again = turns.take(1, now);
         assert_eq!((again[0].since, again[0].run.as_str()), (0, "s"));
         turns.set(&running(0), now);
-        turns.ended("uid-0", Ended::Failed, now);
+        turns.ended("uid-0", PollOutcome::Failed, now);
         assert_eq!(turns.len(), 0);
     }
 }

@@ -1,8 +1,8 @@
 //! How hosts are, in memory: the last probes, and what is counted of them.
 
 use super::{
-    incident::{Standing, is_fleet_wide},
-    verdict::{Seen, Verdict},
+    incident::{Availability, is_fleet_wide},
+    verdict::{Measurement, Verdict},
 };
 use jiff::Timestamp;
 use observe::v1::{Cause, HostUptime, ProbeResult, Vantage};
@@ -18,7 +18,7 @@ const DELAYS: usize = 1 << 15;
 /// How a host is at a vantage point.
 #[derive(Debug, Clone, Default)]
 struct View {
-    standing: Standing,
+    availability: Availability,
     /// Of the last failure.
     cause: Option<Cause>,
     last: Option<ProbeResult>,
@@ -62,15 +62,21 @@ pub(crate) struct ShopFigures {
 }
 
 impl Board {
-    /// How a host stands.
-    pub(crate) fn standing(&self, host: &str, vantage: Vantage) -> Standing {
+    /// Whether a host is up at a vantage point.
+    pub(crate) fn availability(&self, host: &str, vantage: Vantage) -> Availability {
         let view = self.hosts.get(host).and_then(|it| it.views.get(&vantage));
-        view.map_or(Standing::Up, |it| it.standing)
+        view.map_or(Availability::Up, |it| it.availability)
     }
 
-    /// A host stands so.
-    pub(crate) fn stands(&mut self, host: &Arc<str>, shop: &str, vantage: Vantage, as_: Standing) {
-        self.view(host, shop, vantage).standing = as_;
+    /// A host is up at a vantage point, or down.
+    pub(crate) fn set_availability(
+        &mut self,
+        host: &Arc<str>,
+        shop: &str,
+        vantage: Vantage,
+        to: Availability,
+    ) {
+        self.view(host, shop, vantage).availability = to;
     }
 
     /// A host is down for this, as was known before this process began.
@@ -88,7 +94,7 @@ impl Board {
     pub(crate) fn probed(
         &mut self,
         (host, shop, vantage): (&Arc<str>, &str, Vantage),
-        seen: &Seen,
+        measured: &Measurement,
         verdict: &Verdict,
         at: Timestamp,
     ) {
@@ -100,7 +106,7 @@ impl Board {
                 Some(format!("not known: {why}"))
             }
         };
-        let status = seen.answer.as_ref().ok().copied().flatten();
+        let status = measured.answer.as_ref().ok().copied().flatten();
         let view = self.view(host, shop, vantage);
         if let Verdict::Down(cause, _) = verdict {
             view.cause = Some(*cause);
@@ -109,10 +115,13 @@ impl Board {
             vantage,
             at,
             status,
-            seconds: seen.answer.is_ok().then_some(seen.took.as_secs_f64()),
+            seconds: measured
+                .answer
+                .is_ok()
+                .then_some(measured.took.as_secs_f64()),
             problem,
         });
-        if let Some(certificate) = &seen.certificate {
+        if let Some(certificate) = &measured.certificate {
             view.certificate_end = certificate.end;
         }
     }
@@ -123,7 +132,7 @@ impl Board {
         for (name, host) in &mut self.hosts {
             host.views.retain(|vantage, view| {
                 let kept = is(name, *vantage);
-                if !kept && view.standing != Standing::Up {
+                if !kept && view.availability != Availability::Up {
                     were_down.push((Arc::clone(name), *vantage));
                 }
                 kept
@@ -162,7 +171,7 @@ impl Board {
         for (vantage, view) in self.hosts.values().flat_map(|it| &it.views) {
             let count = counts.entry(*vantage).or_default();
             count.0 += 1;
-            count.1 += usize::from(view.standing != Standing::Up);
+            count.1 += usize::from(view.availability != Availability::Up);
         }
         counts
     }
@@ -199,7 +208,7 @@ impl Board {
             figures.hosts += 1;
             let mut down = false;
             for (vantage, view) in &host.views {
-                let up = view.standing == Standing::Up;
+                let up = view.availability == Availability::Up;
                 let known = figures.views.entry(*vantage).or_insert((true, None));
                 known.0 &= up;
                 let seconds = view.last.as_ref().and_then(|it| it.seconds);

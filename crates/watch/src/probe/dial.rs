@@ -2,7 +2,7 @@
 
 use super::{
     trust::Trust,
-    verdict::{Certificate, Failure, Seen},
+    verdict::{Certificate, Failure, Measurement},
 };
 use crate::exchange::exchange;
 use http::{
@@ -33,7 +33,7 @@ pub(crate) async fn dial(
     host: &str,
     path: Option<&str>,
     deadline: Duration,
-) -> Seen {
+) -> Measurement {
     let began = Instant::now();
     let mut certificate = None;
     let answer = attempt(
@@ -44,7 +44,7 @@ pub(crate) async fn dial(
         &mut certificate,
     );
     let answer = answer.await;
-    Seen {
+    Measurement {
         certificate,
         answer,
         took: began.elapsed(),

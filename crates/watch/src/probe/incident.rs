@@ -9,7 +9,7 @@ const FLEET: (usize, usize) = (3, 20);
 
 /// How a host stands at a vantage point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Standing {
+pub(crate) enum Availability {
     /// As it should be, as far as is known.
     #[default]
     Up,
@@ -33,21 +33,21 @@ pub(crate) enum Event {
 /// Takes in what a probe, made again where it failed, came to. `at` is when it was made first, and
 /// `last` when it was made last.
 pub(crate) fn step(
-    standing: Standing,
+    before: Availability,
     verdict: &Verdict,
     (at, last): (Timestamp, Timestamp),
-) -> (Standing, Option<Event>) {
-    match (standing, verdict) {
-        (Standing::Up, Verdict::Down(cause, problem)) => {
+) -> (Availability, Option<Event>) {
+    match (before, verdict) {
+        (Availability::Up, Verdict::Down(cause, problem)) => {
             let event = Event::Begin {
                 at,
                 cause: *cause,
                 problem: problem.clone(),
             };
-            (Standing::Down(at), Some(event))
+            (Availability::Down(at), Some(event))
         }
-        (Standing::Down(_), Verdict::Up) => (Standing::Up, Some(Event::End { at: last })),
-        (standing, _) => (standing, None),
+        (Availability::Down(_), Verdict::Up) => (Availability::Up, Some(Event::End { at: last })),
+        (before, _) => (before, None),
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_incident_has_the_first_failure_and_the_first_success() {
-        let (standing, event) = step(Standing::Up, &down(), (at(10), at(13)));
+        let (availability, event) = step(Availability::Up, &down(), (at(10), at(13)));
         let Some(Event::Begin {
             at: begin,
             cause,
@@ -86,19 +86,19 @@ mod tests {
             (begin, cause, problem.as_str()),
             (at(10), Cause::Status, "the answer is 502")
         );
-        let (standing, event) = step(standing, &down(), (at(70), at(70)));
-        assert_eq!((standing, event), (Standing::Down(at(10)), None));
+        let (availability, event) = step(availability, &down(), (at(70), at(70)));
+        assert_eq!((availability, event), (Availability::Down(at(10)), None));
         let unknown = Verdict::Unknown("429".into());
-        let (standing, event) = step(standing, &unknown, (at(130), at(130)));
-        assert_eq!((standing, event), (Standing::Down(at(10)), None));
-        let (standing, event) = step(standing, &Verdict::Up, (at(190), at(193)));
+        let (availability, event) = step(availability, &unknown, (at(130), at(130)));
+        assert_eq!((availability, event), (Availability::Down(at(10)), None));
+        let (availability, event) = step(availability, &Verdict::Up, (at(190), at(193)));
         assert_eq!(
-            (standing, event),
-            (Standing::Up, Some(Event::End { at: at(193) }))
+            (availability, event),
+            (Availability::Up, Some(Event::End { at: at(193) }))
         );
         assert_eq!(
-            step(standing, &unknown, (at(250), at(250))),
-            (Standing::Up, None)
+            step(availability, &unknown, (at(250), at(250))),
+            (Availability::Up, None)
         );
     }
 
@@ -121,21 +121,22 @@ mod tests {
         /// Whatever comes, incidents begin and end by turns, and none ends before it begins.
         #[test]
         fn incidents_begin_and_end_by_turns(verdicts in prop::collection::vec(0..3_u8, 0..60)) {
-            let (mut standing, mut begun) = (Standing::Up, None);
+            let (mut availability, mut begun) = (Availability::Up, None);
             for (minute, verdict) in (0_i64..).zip(verdicts) {
                 let verdict = match verdict {
                     0 => Verdict::Up,
                     1 => down(),
                     _ => Verdict::Unknown(String::new()),
                 };
-                let (next, event) = step(standing, &verdict, (at(60 * minute), at(60 * minute + 3)));
+                let moments = (at(60 * minute), at(60 * minute + 3));
+                let (next, event) = step(availability, &verdict, moments);
                 match event {
                     Some(Event::Begin { at, .. }) => prop_assert!(begun.replace(at).is_none()),
                     Some(Event::End { at }) => prop_assert!(begun.take().is_some_and(|it| it < at)),
                     None => {}
                 }
-                prop_assert_eq!(begun.is_some(), next != Standing::Up);
-                standing = next;
+                prop_assert_eq!(begun.is_some(), next != Availability::Up);
+                availability = next;
             }
         }
     }

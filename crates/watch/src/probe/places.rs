@@ -4,10 +4,10 @@ use super::{
     board::Board,
     dial::dial,
     edge::Addresses,
-    incident::Standing,
-    schedule::Turn,
+    incident::Availability,
+    schedule::DueProbe,
     trust::Trust,
-    verdict::{Failure, Seen, Verdict, judge},
+    verdict::{Failure, Measurement, Verdict, judge},
 };
 use crate::{
     fleet::{Expect, Target},
@@ -43,10 +43,10 @@ pub(crate) struct Places {
 }
 
 /// A probe that ended, made again if it failed.
-pub(super) struct Ended {
+pub(super) struct FinishedProbe {
     pub(super) host: Arc<str>,
     pub(super) vantage: Vantage,
-    pub(super) seen: Seen,
+    pub(super) measured: Measurement,
     pub(super) verdict: Verdict,
     /// When it was made first, and last.
     pub(super) at: (Timestamp, Timestamp),
@@ -115,18 +115,18 @@ impl Places {
         }
     }
 
-    async fn once(&self, turn: &Turn, vantage: Vantage) -> Seen {
-        let path = match turn.target.expect {
-            Expect::Page => Some(turn.path),
+    async fn once(&self, probe: &DueProbe, vantage: Vantage) -> Measurement {
+        let path = match probe.target.expect {
+            Expect::Page => Some(probe.path),
             Expect::Redirect => Some("/"),
             Expect::Handshake => None,
         };
-        match self.addresses(&turn.host, vantage).await {
+        match self.addresses(&probe.host, vantage).await {
             Ok(addresses) => {
                 let deadline = self.pace.probe_deadline;
-                dial(&self.trust, &addresses, &turn.host, path, deadline).await
+                dial(&self.trust, &addresses, &probe.host, path, deadline).await
             }
-            Err(failure) => Seen {
+            Err(failure) => Measurement {
                 certificate: None,
                 answer: Err(failure),
                 took: Duration::ZERO,
@@ -137,30 +137,30 @@ impl Places {
     /// Probes a host, and once more if that fails and it did not fail before.
     pub(super) async fn probe(
         &self,
-        turn: Turn,
+        probe: DueProbe,
         vantage: Vantage,
         due: Instant,
-        standing: Standing,
+        before: Availability,
         board: &Mutex<Board>,
-    ) -> Ended {
+    ) -> FinishedProbe {
         let permit = self.permit(vantage).await;
         board.lock().began(due.elapsed());
         let first = Timestamp::now();
-        let mut seen = self.once(&turn, vantage).await;
-        let mut verdict = judge(turn.target.expect, &seen);
+        let mut measured = self.once(&probe, vantage).await;
+        let mut verdict = judge(probe.target.expect, &measured);
         drop(permit);
         let mut last = first;
-        if matches!(verdict, Verdict::Down(..)) && standing == Standing::Up {
+        if matches!(verdict, Verdict::Down(..)) && before == Availability::Up {
             sleep(self.pace.retry.mul_f64(rand::random_range(1.0..2.5))).await;
             let _permit = self.permit(vantage).await;
             last = Timestamp::now();
-            seen = self.once(&turn, vantage).await;
-            verdict = judge(turn.target.expect, &seen);
+            measured = self.once(&probe, vantage).await;
+            verdict = judge(probe.target.expect, &measured);
         }
-        Ended {
-            host: turn.host,
+        FinishedProbe {
+            host: probe.host,
             vantage,
-            seen,
+            measured,
             verdict,
             at: (first, last),
         }

@@ -22,12 +22,12 @@ pub(crate) struct Schedule {
     targets: HashMap<Arc<str>, Target>,
 }
 
-/// A host whose turn it is.
+/// A probe that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub(crate) struct DueProbe {
     pub(crate) host: Arc<str>,
     pub(crate) target: Target,
-    /// Milliseconds for which it has been its turn.
+    /// Milliseconds for which it has been due.
     pub(crate) late: u64,
     pub(crate) path: &'static str,
 }
@@ -65,7 +65,7 @@ impl Schedule {
 
     /// Hosts whose turn came after `from` and up to `to`, in milliseconds of the epoch. One whose
     /// turn came twice is there once.
-    pub(crate) fn due(&self, from: u64, to: u64) -> Vec<Turn> {
+    pub(crate) fn due(&self, from: u64, to: u64) -> Vec<DueProbe> {
         let from = from.max(to.saturating_sub(self.period));
         let (begin, end) = (from % self.period, to % self.period);
         let at = |moment: u64| (end + self.period - moment) % self.period;
@@ -86,7 +86,7 @@ impl Schedule {
             .flat_map(|(moment, hosts)| hosts.iter().map(move |host| (*moment, host)))
             .filter_map(|(moment, host)| {
                 let late = at(moment);
-                Some(Turn {
+                Some(DueProbe {
                     host: Arc::clone(host),
                     target: self.targets.get(host)?.clone(),
                     late,

@@ -30,9 +30,9 @@ pub(crate) struct Certificate {
     pub(crate) problem: Option<String>,
 }
 
-/// What a probe saw.
+/// What a probe measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Measurement {
     pub(crate) certificate: Option<Certificate>,
     /// The status, if one was asked for.
     pub(crate) answer: Result<Option<u16>, Failure>,
@@ -50,10 +50,13 @@ pub(crate) enum Verdict {
     Unknown(String),
 }
 
-/// Judges what a probe saw.
-pub(crate) fn judge(expect: Expect, seen: &Seen) -> Verdict {
-    let bad = seen.certificate.as_ref().and_then(|it| it.problem.clone());
-    let answered = match &seen.answer {
+/// Judges what a probe measured.
+pub(crate) fn judge(expect: Expect, measured: &Measurement) -> Verdict {
+    let bad = measured
+        .certificate
+        .as_ref()
+        .and_then(|it| it.problem.clone());
+    let answered = match &measured.answer {
         Err(failure) => return failed(failure),
         Ok(status) => status.map_or(Verdict::Up, |status| answered(expect, status)),
     };
@@ -97,8 +100,8 @@ fn failed(failure: &Failure) -> Verdict {
 mod tests {
     use super::*;
 
-    fn seen(problem: Option<&str>, answer: Result<Option<u16>, Failure>) -> Seen {
-        Seen {
+    fn measured(problem: Option<&str>, answer: Result<Option<u16>, Failure>) -> Measurement {
+        Measurement {
             certificate: Some(Certificate {
                 end: None,
                 problem: problem.map(str::to_owned),
@@ -108,7 +111,7 @@ mod tests {
         }
     }
 
-    fn cause(expect: Expect, it: &Seen) -> Option<Cause> {
+    fn cause(expect: Expect, it: &Measurement) -> Option<Cause> {
         match judge(expect, it) {
             Verdict::Down(cause, _) => Some(cause),
             Verdict::Up | Verdict::Unknown(_) => None,
@@ -130,26 +133,29 @@ mod tests {
             (502, Some(Cause::Status)),
             (503, Some(Cause::Status)),
         ] {
-            let it = seen(None, Ok(Some(status)));
+            let it = measured(None, Ok(Some(status)));
             assert_eq!(cause(Expect::Page, &it), expected, "{status}");
         }
-        let busy = seen(None, Ok(Some(429)));
+        let busy = measured(None, Ok(Some(429)));
         assert!(matches!(judge(Expect::Page, &busy), Verdict::Unknown(_)));
         for (status, expected) in [(301, None), (308, None), (200, Some(Cause::Status))] {
-            let it = seen(None, Ok(Some(status)));
+            let it = measured(None, Ok(Some(status)));
             assert_eq!(cause(Expect::Redirect, &it), expected, "{status}");
         }
-        assert_eq!(judge(Expect::Handshake, &seen(None, Ok(None))), Verdict::Up);
+        assert_eq!(
+            judge(Expect::Handshake, &measured(None, Ok(None))),
+            Verdict::Up
+        );
     }
 
     #[test]
     fn a_certificate_and_the_shop_are_told_apart() {
         let over = Some("the certificate ended");
-        let certificate = seen(over, Ok(Some(200)));
+        let certificate = measured(over, Ok(Some(200)));
         assert_eq!(cause(Expect::Page, &certificate), Some(Cause::Certificate));
-        let shop = seen(over, Ok(Some(502)));
+        let shop = measured(over, Ok(Some(502)));
         assert_eq!(cause(Expect::Page, &shop), Some(Cause::Status));
-        let asleep = seen(over, Ok(None));
+        let asleep = measured(over, Ok(None));
         assert_eq!(cause(Expect::Handshake, &asleep), Some(Cause::Certificate));
     }
 
@@ -163,7 +169,7 @@ mod tests {
             (Failure::Broken("ended".into()), Some(Cause::Broken)),
             (Failure::Ours("no descriptor".into()), None),
         ] {
-            assert_eq!(cause(Expect::Page, &seen(None, Err(failure))), expected);
+            assert_eq!(cause(Expect::Page, &measured(None, Err(failure))), expected);
         }
     }
 }

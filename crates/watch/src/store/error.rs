@@ -4,7 +4,7 @@ use rusqlite::ErrorCode;
 
 /// Why the database did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
+pub enum DatabaseError {
     /// Its limit, or the disk.
     #[error("the database is full, or its disk: {0}")]
     Full(String),
@@ -22,7 +22,7 @@ pub enum StoreError {
     Slow,
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
         match error.sqlite_error_code() {

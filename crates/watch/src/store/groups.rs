@@ -1,7 +1,7 @@
 //! The groups of errors: what is asked of them, what people say of them, and when they go.
 
 use super::words::{number, state, to_sequence, to_severity, to_source, to_state, to_time};
-use crate::group::Standing;
+use crate::group::Triage;
 use jiff::{SignedDuration, Timestamp};
 use observe::{
     Fingerprint, Severity,
@@ -64,13 +64,13 @@ pub(crate) fn judge(
              WHERE shop = ?1 AND fingerprint = ?2"
         ))?
         .query_row(params![shop, fingerprint], |row| {
-            let standing = Standing {
+            let triage = Triage {
                 state: to_state(row.get(1)?),
                 resolved_at: row.get::<_, i64>(2)?.cast_unsigned(),
                 back_since: row.get::<_, Option<i64>>(3)?.and_then(to_sequence),
             };
             let newest = row.get::<_, Option<i64>>(4)?.and_then(to_sequence);
-            Ok((row.get::<_, i64>(0)?, standing, newest))
+            Ok((row.get::<_, i64>(0)?, triage, newest))
         })
         .optional()?;
     let Some((id, before, newest)) = known else {

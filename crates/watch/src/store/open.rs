@@ -6,7 +6,7 @@
 //!  watch.db.damaged-1770…    the last one that could not be used, for a person to look at
 //! ```
 
-use super::error::StoreError;
+use super::error::DatabaseError;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::{
@@ -80,14 +80,14 @@ pub(super) enum Found {
     clippy::disallowed_methods,
     reason = "before anything that could be lost"
 )]
-pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Found), StoreError> {
+pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Found), DatabaseError> {
     fs::create_dir_all(directory)
-        .map_err(|error| StoreError::Refused(format!("{}: {error}", directory.display())))?;
+        .map_err(|error| DatabaseError::Refused(format!("{}: {error}", directory.display())))?;
     let path = directory.join(FILE);
     match attempt(&path, limit) {
-        Err(StoreError::Damaged(why)) => {
+        Err(DatabaseError::Damaged(why)) => {
             set_aside(&path, &why)
-                .map_err(|error| StoreError::Refused(format!("{}: {error}", path.display())))?;
+                .map_err(|error| DatabaseError::Refused(format!("{}: {error}", path.display())))?;
             let (connection, _) = attempt(&path, limit)?;
             Ok((connection, Found::Rebuilt))
         }
@@ -104,7 +104,7 @@ pub(super) fn bytes(directory: &Path) -> u64 {
         .sum()
 }
 
-fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), StoreError> {
+fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), DatabaseError> {
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_secs(2))?;
     // One process has it: a pod that is not gone yet, or a person with `sqlite3`, keeps the other
@@ -112,7 +112,9 @@ fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), StoreError> {
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(StoreError::Refused(format!("no write-ahead log: {mode}")));
+        return Err(DatabaseError::Refused(format!(
+            "no write-ahead log: {mode}"
+        )));
     }
     // What was committed survives kill -9; a power failure takes the last moments.
     db.pragma_update(None, "synchronous", "NORMAL")?;
@@ -131,24 +133,24 @@ fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), StoreError> {
 }
 
 /// Whose it is, and whether it is whole.
-fn known(db: &Connection) -> Result<Found, StoreError> {
+fn known(db: &Connection) -> Result<Found, DatabaseError> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (number("application_id")?, number("user_version")?, tables) {
         (0, 0, 0) => return Ok(Found::New),
         (APPLICATION, VERSION, _) => {}
         (APPLICATION, version, _) => {
-            return Err(StoreError::Damaged(format!(
+            return Err(DatabaseError::Damaged(format!(
                 "its tables are of version {version}, and this program's of {VERSION}"
             )));
         }
-        _ => return Err(StoreError::Damaged("another program made it".to_owned())),
+        _ => return Err(DatabaseError::Damaged("another program made it".to_owned())),
     }
     let whole: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if whole == "ok" {
         Ok(Found::Kept)
     } else {
-        Err(StoreError::Damaged(whole))
+        Err(DatabaseError::Damaged(whole))
     }
 }
 

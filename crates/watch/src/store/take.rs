@@ -1,7 +1,7 @@
 //! What an agent says, taken into the groups of its shop.
 
 use super::words::{number, severity, state, to_sequence, to_severity, to_state};
-use crate::group::{Standing, added};
+use crate::group::{Triage, added};
 use jiff::Timestamp;
 use observe::page::{GROUPS, Observed, Page};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, params};
@@ -142,12 +142,12 @@ fn grouped(
              WHERE shop = ?1 AND fingerprint = ?2",
         )?
         .query_row(params![shop, fingerprint], |row| {
-            let standing = Standing {
+            let triage = Triage {
                 state: to_state(row.get(1)?),
                 resolved_at: row.get::<_, i64>(2)?.cast_unsigned(),
                 back_since: row.get::<_, Option<i64>>(3)?.and_then(to_sequence),
             };
-            Ok((row.get::<_, i64>(0)?, standing, to_severity(row.get(4)?)))
+            Ok((row.get::<_, i64>(0)?, triage, to_severity(row.get(4)?)))
         })
         .optional()?;
     let (first, last) = (group.first.as_millisecond(), group.last.as_millisecond());
@@ -169,7 +169,7 @@ fn grouped(
             group.class,
             group.message,
             group.sample,
-            state(Standing::NEW.state),
+            state(Triage::NEW.state),
             first,
             last
         ])?;

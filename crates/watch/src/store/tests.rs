@@ -38,7 +38,7 @@ async fn work_that_fails_takes_no_other_work_with_it() {
         store.call(|db| insert(db, "other"))
     );
     good.unwrap();
-    assert!(matches!(bad, Err(StoreError::Refused(_))), "{bad:?}");
+    assert!(matches!(bad, Err(DatabaseError::Refused(_))), "{bad:?}");
     other.unwrap();
     let found = store.call(|db| Ok([has(db, "good")?, has(db, "bad")?, has(db, "other")?]));
     assert_eq!(found.await.unwrap(), [true, false, true]);
@@ -52,7 +52,7 @@ async fn it_is_closed_when_nobody_has_it_and_what_was_committed_is_there() {
     let (store, ended) = open().await.unwrap();
     store.call(|db| insert(db, "kept")).await.unwrap();
     let other = open().await.map(drop);
-    assert_eq!(other, Err(StoreError::Busy));
+    assert_eq!(other, Err(DatabaseError::Busy));
     drop(store);
     ended.wait().await;
     let (store, _ended) = open().await.unwrap();
@@ -70,7 +70,7 @@ async fn one_that_is_damaged_while_it_is_open_is_begun_anew() {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         Err::<(), _>(rusqlite::Error::SqliteFailure(code, None))
     });
-    assert!(matches!(damaged.await, Err(StoreError::Damaged(_))));
+    assert!(matches!(damaged.await, Err(DatabaseError::Damaged(_))));
     // The file itself is whole, as the look at it says: it is kept.
     assert!(store.call(|db| has(db, "lost")).await.unwrap());
 }

@@ -72,6 +72,13 @@ impl Figures {
         self.rows.push(row.map(str::to_owned).to_vec());
     }
 
+    /// Tells what has no goal.
+    fn note(&mut self, what: &str, figure: &str) {
+        writeln!(io::stderr(), "{what}: {figure}").unwrap_or_default();
+        let row = [what, "", figure, ""];
+        self.rows.push(row.map(str::to_owned).to_vec());
+    }
+
     fn within(&mut self, what: &str, goal: Duration, took: Duration) {
         self.tell(
             what,
@@ -231,7 +238,7 @@ fn applies(browser: &Browser, shops: usize, figures: &mut Figures) {
     let said = format!("{shops} of {shops} shops are changed");
     assert!(page.body.contains(&said), "{}", page.body);
     let what = format!("a change of all {} shops, applied", count(shops as u64));
-    figures.tell(&what, "", &time(took), true);
+    figures.note(&what, &time(took));
 }
 
 /// A rollout of all shops, while pages are open.
@@ -274,7 +281,7 @@ fn rollout(
         count(open.fetched()),
         time(begin.elapsed())
     );
-    figures.tell("of these changes", "", &rest, true);
+    figures.note("of these changes", &rest);
     figures.at_most("memory at most meanwhile", 128 << 20, most);
     drop(open);
 }
@@ -284,7 +291,7 @@ fn floor(cluster: &Cluster, figures: &mut Figures) {
     let words = ["get", "shops", "--output", "name"];
     let outcome: e2e::process::Outcome = Program::run(cluster.kubectl(words)).expect(0);
     let took = time(outcome.elapsed);
-    figures.tell("kubectl get shops, beside it", "", &took, true);
+    figures.note("kubectl get shops, beside it", &took);
 }
 
 fn main() -> ExitCode {

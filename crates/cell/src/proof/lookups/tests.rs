@@ -15,7 +15,7 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 /// Hosts that these shops name, in a class that asks.
-fn hosts(shops: &[(&str, &[&str], &[&str])]) -> BTreeMap<String, Wanted> {
+fn hosts(shops: &[(&str, &[&str], &[&str])]) -> BTreeMap<String, HostToProve> {
     all(&state(shops))
 }
 
@@ -33,7 +33,7 @@ fn state(shops: &[(&str, &[&str], &[&str])]) -> State {
     state
 }
 
-fn all(state: &State) -> BTreeMap<String, Wanted> {
+fn all(state: &State) -> BTreeMap<String, HostToProve> {
     wanted(&state.fleet, &state.claims, |_| true)
 }
 

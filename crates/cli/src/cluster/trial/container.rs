@@ -28,6 +28,40 @@ pub(super) struct Place {
     pub secrets: BTreeMap<String, String>,
 }
 
+/// What a container may do with a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+impl Access {
+    fn new(mount: &Value) -> Self {
+        if mount["readOnly"] == true {
+            Self::ReadOnly
+        } else {
+            Self::ReadWrite
+        }
+    }
+}
+
+/// Whether a container sees what the host mounts later, by the names of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Propagation {
+    None,
+    HostToContainer,
+}
+
+impl Propagation {
+    fn new(mount: &Value) -> Self {
+        if text(&mount["mountPropagation"]) == "HostToContainer" {
+            Self::HostToContainer
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// Where images have our programs.
 const PROGRAMS: &str = "/opt/longshore/bin";
 const PATH: &str =
@@ -69,25 +103,30 @@ pub(super) fn script(
          \"/etc/$f\" \"$d/root/etc/$f\"; fi; done"
             .to_owned(),
     ];
-    let mut bind = |from: &str, to: &str, read_only: bool, slave: bool| {
+    let mut bind = |from: &str, to: &str, access: Access, propagation: Propagation| {
         let (from, to) = (quoted(from), quoted(&format!("{root}{to}")));
         lines.push(format!("mkdir -p {to} && mount --bind {from} {to}"));
-        if slave {
+        if propagation == Propagation::HostToContainer {
             lines.push(format!("mount --make-rslave {to}"));
         }
-        if read_only {
+        if access == Access::ReadOnly {
             lines.push(format!("mount -o remount,bind,ro {to}"));
         }
     };
     if let Some(programs) = &place.programs {
-        bind(&programs.display().to_string(), PROGRAMS, true, false);
+        bind(
+            &programs.display().to_string(),
+            PROGRAMS,
+            Access::ReadOnly,
+            Propagation::None,
+        );
     }
     for shown in &place.shown {
         bind(
             &shown.display().to_string(),
             &shown.display().to_string(),
-            true,
-            false,
+            Access::ReadOnly,
+            Propagation::None,
         );
     }
     let mut directories = Vec::new();
@@ -110,12 +149,11 @@ pub(super) fn script(
             volume.join(below)
         };
         directories.push(format!("mkdir -p {}", quoted(&from.display().to_string())));
-        let slave = text(&mount["mountPropagation"]) == "HostToContainer";
         bind(
             &from.display().to_string(),
             text(&mount["mountPath"]),
-            mount["readOnly"] == true,
-            slave,
+            Access::new(mount),
+            Propagation::new(mount),
         );
     }
     // The kubelet makes a subPath before anything is mounted.

@@ -123,7 +123,7 @@ fn no_prefix_and_no_lack_of_one_makes_an_account_of_kubernetes() {
     ] {
         let error = who(&claims, mapping).unwrap_err();
         assert!(
-            matches!(error, Refused::Name(NameError::Reserved { .. })),
+            matches!(error, Refused::Name(SomebodyError::Reserved { .. })),
             "{error}"
         );
     }

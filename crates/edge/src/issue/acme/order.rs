@@ -1,7 +1,10 @@
 //! One order, from its beginning, or from where another process left it.
 
 use super::{Ca, identifier, refusal};
-use crate::issue::problem::{Blame, Problem};
+use crate::issue::{
+    limits::OrderKind,
+    problem::{Blame, Problem},
+};
 use instant_acme::{
     AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Identifier, NewOrder, Order,
     OrderStatus, RetryPolicy,
@@ -51,7 +54,11 @@ impl Ca {
         let identifiers = [Identifier::Dns(host.to_owned())];
         let mut new = NewOrder::new(&identifiers);
         let old = replaces.and_then(identifier);
-        let renews = old.is_some();
+        let kind = if old.is_some() {
+            OrderKind::Renewal
+        } else {
+            OrderKind::New
+        };
         if let Some(id) = old {
             new = new.replaces(id);
         }
@@ -60,7 +67,7 @@ impl Ca {
             .account
             .new_order(&new)
             .await
-            .map_err(|error| refusal::of_new_order(host, &error, renews, Timestamp::now()))?;
+            .map_err(|error| refusal::of_new_order(host, &error, kind, Timestamp::now()))?;
         Ok(Pending {
             order: order.url().to_owned(),
             account: self.account().to_owned(),

@@ -3,7 +3,7 @@
 
 use crate::issue::{
     http::Busy,
-    limits,
+    limits::{self, OrderKind},
     problem::{Blame, Problem, quoted},
 };
 use instant_acme::{Error, Problem as Said};
@@ -33,9 +33,9 @@ pub(super) fn of(host: &str, error: &Error, now: Timestamp) -> Problem {
     }
 }
 
-/// The same for an order that was not made; `renews` where it was to replace a certificate, which
-/// is all that can be wrong with one that is refused as such.
-pub(super) fn of_new_order(host: &str, error: &Error, renews: bool, now: Timestamp) -> Problem {
+/// The same for an order that was not made. That it is a renewal is all that can be wrong with one
+/// that is refused as such.
+pub(super) fn of_new_order(host: &str, error: &Error, order: OrderKind, now: Timestamp) -> Problem {
     let problem = of(host, error, now);
     let kind = match error {
         Error::Api(said) => kind(said),
@@ -50,7 +50,7 @@ pub(super) fn of_new_order(host: &str, error: &Error, renews: bool, now: Timesta
         kind,
         "alreadyReplaced" | "conflict" | "malformed" | "notFound" | "unsupported" | "unauthorized"
     );
-    if renews && refused {
+    if order == OrderKind::Renewal && refused {
         return Problem {
             blame: Blame::Renewal,
             code: "ca-no-renewal",
@@ -256,16 +256,16 @@ mod tests {
     fn a_renewal_that_is_refused_as_one_is_ordered_for_anew() {
         let error = Error::Api(said("alreadyReplaced", "x"));
         assert_eq!(
-            of_new_order("a.example", &error, true, now()).blame,
+            of_new_order("a.example", &error, OrderKind::Renewal, now()).blame,
             Blame::Renewal
         );
         assert_eq!(
-            of_new_order("a.example", &error, false, now()).blame,
+            of_new_order("a.example", &error, OrderKind::New, now()).blame,
             Blame::Host
         );
         let limit = Error::Api(said("rateLimited", "x"));
         assert!(matches!(
-            of_new_order("a.example", &limit, true, now()).blame,
+            of_new_order("a.example", &limit, OrderKind::Renewal, now()).blame,
             Blame::Limit(..)
         ));
     }

@@ -4,7 +4,7 @@ use super::{Done, Session, every};
 use crate::issue::{
     acme::Window,
     figures,
-    host::{End, Outcome},
+    host::{AccountChoice, End, Outcome},
     limits::Scope,
     plan,
     problem::{Blame, Problem},
@@ -85,7 +85,7 @@ impl Session<'_> {
             Ok(ca) => {
                 info!(account = ca.account(), identities = ?ca.identities, "the CA is open");
                 self.ca = Some(Arc::new(ca));
-                (self.anew, self.ca_failures) = (false, 0);
+                (self.account, self.ca_failures) = (AccountChoice::Kept, 0);
             }
             Err(problem) => {
                 warn!(
@@ -97,7 +97,7 @@ impl Session<'_> {
                     Blame::Limit(_, until) => {
                         self.shared.limits.lock().refused("", Scope::Account, until);
                     }
-                    Blame::Account => self.anew = true,
+                    Blame::Account => self.account = AccountChoice::New,
                     _ => {}
                 }
                 self.wait_for_ca(now);
@@ -132,7 +132,10 @@ impl Session<'_> {
         match outcome.end {
             End::Issued(checked) => {
                 info!(host, issuer = checked.issuer, until = %checked.not_after, "issued");
-                plan::issued(record, host, &checked, outcome.counts, now);
+                if outcome.counts {
+                    plan::certified(record, now);
+                }
+                plan::issued(record, host, &checked);
                 self.ca_failures = 0;
                 self.ca_failed.clear();
                 // The CA may have another opinion on when to renew it than we have.
@@ -164,7 +167,7 @@ impl Session<'_> {
                 }
             }
             Blame::Account => {
-                (self.ca, self.anew) = (None, true);
+                (self.ca, self.account) = (None, AccountChoice::New);
                 self.shared.begun.lock().clear();
             }
             Blame::Host | Blame::Renewal | Blame::Us => {}

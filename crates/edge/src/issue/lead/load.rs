@@ -3,7 +3,12 @@
 use super::{AGAIN, Session};
 use crate::{
     certificate::CertificateState,
-    issue::{host::Shared, limits::Limits, plan, watch::Wanted},
+    issue::{
+        host::{AccountChoice, Shared},
+        limits::Limits,
+        plan,
+        watch::DesiredCertificates,
+    },
 };
 use jiff::Timestamp;
 use std::{
@@ -38,7 +43,8 @@ impl<'a> Session<'a> {
             let known = record.not_after == Some(certificate.not_after);
             if record.state != CertificateState::Own && !known {
                 // Whoever stored it ended before it could say so.
-                plan::issued(record, host, certificate, true, now);
+                plan::certified(record, now);
+                plan::issued(record, host, certificate);
                 dirty.insert(host.clone());
             }
         }
@@ -60,11 +66,11 @@ impl<'a> Session<'a> {
         *shared.begun.lock() = loaded.orders;
         Some(Self {
             shared,
-            wanted: Wanted::default(),
+            wanted: DesiredCertificates::default(),
             records,
             dirty,
             ca: None,
-            anew: false,
+            account: AccountChoice::Kept,
             ca_failures: 0,
             ca_failed: BTreeSet::new(),
             tasks: JoinSet::new(),

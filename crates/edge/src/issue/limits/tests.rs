@@ -13,7 +13,7 @@ fn rush(limits: &mut Limits, at: Timestamp, first: usize) -> usize {
     (first..first + 1000)
         .take_while(|number| {
             let host = format!("www.a{number}.example");
-            let allowed = limits.order(&host, true, at).is_ok();
+            let allowed = limits.order(&host, OrderKind::New, at).is_ok();
             if allowed {
                 limits.ordered(&host, at);
             }
@@ -28,7 +28,9 @@ fn an_account_orders_300_times_and_then_once_in_36_seconds() {
     assert_eq!(limits.left(start()), 300);
     assert_eq!(rush(&mut limits, start(), 0), 300);
     assert_eq!(limits.left(start()), 0);
-    let wait = limits.order("www.x.example", true, start()).unwrap_err();
+    let wait = limits
+        .order("www.x.example", OrderKind::New, start())
+        .unwrap_err();
     assert_eq!(wait.code, "limit-orders");
     assert_eq!(wait.until, start() + 36.seconds());
     assert_eq!(rush(&mut limits, start() + 35.seconds(), 1000), 0);
@@ -40,7 +42,10 @@ fn an_account_orders_300_times_and_then_once_in_36_seconds() {
 fn what_ari_asks_for_does_not_count() {
     let mut limits = Limits::default();
     rush(&mut limits, start(), 0);
-    assert_eq!(limits.order("www.x.example", false, start()), Ok(()));
+    assert_eq!(
+        limits.order("www.x.example", OrderKind::Renewal, start()),
+        Ok(())
+    );
 }
 
 #[test]
@@ -48,14 +53,19 @@ fn a_registered_domain_has_50_a_week_and_others_are_not_concerned() {
     let mut limits = Limits::default();
     for number in 0..50 {
         let host = format!("{number}.shops.co.uk");
-        assert_eq!(limits.order(&host, true, start()), Ok(()));
+        assert_eq!(limits.order(&host, OrderKind::New, start()), Ok(()));
         limits.ordered(&host, start());
     }
-    let wait = limits.order("www.shops.co.uk", true, start()).unwrap_err();
+    let wait = limits
+        .order("www.shops.co.uk", OrderKind::New, start())
+        .unwrap_err();
     assert_eq!(wait.code, "limit-domain");
     assert!(wait.why.starts_with("shops.co.uk and"), "{}", wait.why);
     assert!(wait.until > start() + 3.hours() && wait.until < start() + 4.hours());
-    assert_eq!(limits.order("www.other.co.uk", true, start()), Ok(()));
+    assert_eq!(
+        limits.order("www.other.co.uk", OrderKind::New, start()),
+        Ok(())
+    );
 }
 
 #[test]
@@ -63,18 +73,18 @@ fn a_host_has_5_failed_validations_an_hour() {
     let mut limits = Limits::default();
     for minute in 0..5 {
         assert_eq!(
-            limits.order("a.example", true, start() + minute.minutes()),
+            limits.order("a.example", OrderKind::New, start() + minute.minutes()),
             Ok(())
         );
         limits.failed("a.example", start() + minute.minutes());
     }
     let wait = limits
-        .order("a.example", true, start() + 5.minutes())
+        .order("a.example", OrderKind::New, start() + 5.minutes())
         .unwrap_err();
     assert_eq!(wait.code, "limit-failed-validations");
     assert_eq!(wait.until, start() + 12.minutes());
     assert_eq!(
-        limits.order("b.example", true, start() + 5.minutes()),
+        limits.order("b.example", OrderKind::New, start() + 5.minutes()),
         Ok(())
     );
 }
@@ -86,7 +96,10 @@ fn one_host_has_5_certificates_a_week() {
         limits.ordered("a.example", start());
     }
     assert_eq!(
-        limits.order("a.example", true, start()).unwrap_err().code,
+        limits
+            .order("a.example", OrderKind::New, start())
+            .unwrap_err()
+            .code,
         "limit-same-host"
     );
 }
@@ -98,7 +111,7 @@ fn an_order_that_comes_to_nothing_is_no_certificate() {
         limits.ordered("a.example", start());
         limits.came_to_nothing("a.example");
     }
-    assert_eq!(limits.order("a.example", true, start()), Ok(()));
+    assert_eq!(limits.order("a.example", OrderKind::New, start()), Ok(()));
     assert_eq!(limits.left(start()), 280);
 }
 
@@ -119,7 +132,11 @@ fn a_restart_forgets_no_order_and_no_failed_validation() {
     records.insert("www.strange.example".to_owned(), strange);
     let limits = Limits::of(&records, start());
     assert_eq!(limits.left(start()), 99);
-    let code = |host: &str| limits.order(host, true, start()).map_err(|it| it.code);
+    let code = |host: &str| {
+        limits
+            .order(host, OrderKind::New, start())
+            .map_err(|it| it.code)
+    };
     assert_eq!(code("b.example"), Err("limit-same-host"));
     assert_eq!(code("www.b.example"), Err("limit-domain"));
     assert_eq!(code("c.example"), Ok(()));
@@ -155,18 +172,24 @@ fn the_word_of_the_ca_is_obeyed_and_concerns_whom_it_names() {
     limits.refused("www.acme.example", Scope::Domain, until);
     assert_eq!(
         limits
-            .order("b.acme.example", false, start())
+            .order("b.acme.example", OrderKind::Renewal, start())
             .unwrap_err()
             .until,
         until
     );
-    assert_eq!(limits.order("b.other.example", true, start()), Ok(()));
+    assert_eq!(
+        limits.order("b.other.example", OrderKind::New, start()),
+        Ok(())
+    );
     assert_eq!(limits.held(start()), None);
     limits.refused("www.acme.example", Scope::Account, until);
     assert_eq!(limits.held(start()), Some(until));
     assert_eq!(limits.held(until), None);
     limits.forget(until);
-    assert_eq!(limits.order("b.acme.example", true, until), Ok(()));
+    assert_eq!(
+        limits.order("b.acme.example", OrderKind::New, until),
+        Ok(())
+    );
 }
 
 proptest! {
@@ -177,7 +200,7 @@ proptest! {
         for (number, pause) in pauses.into_iter().enumerate() {
             at += pause.seconds();
             let host = format!("www.a{number}.example");
-            if limits.order(&host, true, at).is_ok() {
+            if limits.order(&host, OrderKind::New, at).is_ok() {
                 limits.ordered(&host, at);
                 orders.push(at);
             }

@@ -23,7 +23,8 @@ fn certificate() -> Checked {
 
 fn has() -> CertificateRecord {
     let mut record = CertificateRecord::default();
-    issued(&mut record, HOST, &certificate(), true, now());
+    certified(&mut record, now());
+    issued(&mut record, HOST, &certificate());
     record
 }
 
@@ -77,7 +78,7 @@ fn a_failed_renewal_keeps_the_certificate_until_it_is_over() {
     assert_eq!(record.state, CertificateState::Failed);
     assert_eq!(record.failures, 2);
     // A new one ends all that.
-    issued(&mut record, HOST, &certificate(), true, now());
+    issued(&mut record, HOST, &certificate());
     assert_eq!((record.failures, record.problem), (0, None));
 }
 

@@ -43,11 +43,8 @@ impl Credentials for Role {
 
 /// An identity whose certificate was made so long ago.
 async fn made_before(role: &Arc<Role>, age: Duration) -> Identity {
-    let identity = Identity::new(
-        &client(true),
-        Some(Arc::clone(role) as Arc<dyn Credentials>),
-    )
-    .unwrap();
+    let identity =
+        Identity::new(&client(), Some(Arc::clone(role) as Arc<dyn Credentials>)).unwrap();
     identity.refresh().await.unwrap();
     let made = identity.made().unwrap();
     let expires = role
@@ -109,25 +106,25 @@ async fn while_nobody_gives_credentials_those_of_before_go_on_as_long_as_they_ar
     }
     let role = Role::new(None);
     *role.key.lock() = None;
-    let identity = Identity::new(&client(true), Some(role)).unwrap();
+    let identity = Identity::new(&client(), Some(role)).unwrap();
     assert!(
         identity.refresh().await.is_err() && identity.resolve(&[], &[]).is_none(),
         "nothing that is not signed is shown"
     );
 }
 
-fn client(iam: bool) -> EfsClient {
+fn client() -> EfsClient {
     EfsClient {
         file_system: "fs-0123456789abcdef0".to_owned(),
         region: "eu-central-1".to_owned(),
         access_point: Some("fsap-0123456789abcdef0".to_owned()),
-        iam,
+        iam: true,
     }
 }
 
 #[tokio::test]
 async fn the_certificate_names_the_access_point_and_who_asks_and_its_key_as_openssl_does() {
-    assert!(Identity::new(&client(true), None).is_err());
+    assert!(Identity::new(&client(), None).is_err());
     let identity = made_before(&Role::new(None), RENEW * 2).await;
     let before = identity.resolve(&[], &[]).unwrap();
     identity.refresh().await.unwrap();

@@ -6,16 +6,19 @@ use client::scripted::{Exchange, Script, expect, list};
 
 const PODS: &str = "/api/v1/namespaces/shop-acme/pods";
 
-/// The list of the shop's pods; `touched` are those that have been told of the release.
-fn pods(names: &[&str], touched: bool) -> Exchange {
-    let pod = |name: &&str| {
-        let annotations = if touched {
-            json!({ TOUCHED: "42-" })
-        } else {
-            json!({})
-        };
-        json!({ "name": name, "namespace": "shop-acme", "annotations": annotations })
-    };
+/// The list of the shop's pods, which have been told of the release.
+fn told(names: &[&str]) -> Exchange {
+    pods(names, &json!({ TOUCHED: "42-" }))
+}
+
+/// The list of the shop's pods, which have not been told of the release.
+fn untold(names: &[&str]) -> Exchange {
+    pods(names, &json!({}))
+}
+
+fn pods(names: &[&str], annotations: &serde_json::Value) -> Exchange {
+    let pod =
+        |name: &&str| json!({ "name": name, "namespace": "shop-acme", "annotations": annotations });
     let pods: Vec<_> = names.iter().map(pod).collect();
     expect(&format!("GET {PODS} limit=20")).answers(list(&pods, None))
 }
@@ -42,13 +45,13 @@ async fn asked(exchanges: Vec<Exchange>) -> Report {
 #[tokio::test]
 async fn all_run_it_when_each_of_them_says_so() {
     let report = asked(vec![
-        pods(&["a", "b"], true),
+        told(&["a", "b"]),
         says("a", running(42)),
         says("b", running(42)),
     ]);
     assert!(report.await.all);
     let report = asked(vec![
-        pods(&["a", "b"], true),
+        told(&["a", "b"]),
         says("a", running(42)),
         says("b", running(41)),
     ]);
@@ -57,18 +60,13 @@ async fn all_run_it_when_each_of_them_says_so() {
 
 #[tokio::test]
 async fn no_pod_and_an_agent_that_does_not_answer_are_no_yes() {
-    assert!(!asked(vec![pods(&[], true)]).await.all);
+    assert!(!asked(vec![told(&[])]).await.all);
     let silent = expect(&format!("GET {PODS}/b:{AGENT_PORT}/proxy/status")).refuses(
         503,
         "ServiceUnavailable",
         "no such port",
     );
-    let report = asked(vec![
-        pods(&["a", "b"], true),
-        says("a", running(42)),
-        silent,
-    ])
-    .await;
+    let report = asked(vec![told(&["a", "b"]), says("a", running(42)), silent]).await;
     assert!(!report.all && report.rejected.is_none());
 }
 
@@ -77,7 +75,7 @@ async fn the_first_that_rejected_it_is_named() {
     let manifest = api::fixtures::release(42, release::Migration::None).manifest;
     let rejected = json!({ "rejected": [{ "manifest": manifest, "reason": "probe: 500" }] });
     let report = asked(vec![
-        pods(&["a", "b"], true),
+        told(&["a", "b"]),
         says("a", running(41)),
         says("b", rejected),
     ])
@@ -88,7 +86,7 @@ async fn the_first_that_rejected_it_is_named() {
 
 #[tokio::test]
 async fn a_page_that_is_no_status_says_nothing() {
-    let report = asked(vec![pods(&["a"], true), says("a", json!("hello"))]).await;
+    let report = asked(vec![told(&["a"]), says("a", json!("hello"))]).await;
     assert!(!report.all && report.rejected.is_none());
 }
 
@@ -98,10 +96,10 @@ async fn a_pod_that_was_not_told_is_touched_once() {
         assert_eq!(sent["metadata"]["annotations"][TOUCHED], "42-");
         json!({ "metadata": { "name": "a" } })
     });
-    asked(vec![pods(&["a"], false), touch, says("a", running(42))]).await;
+    asked(vec![untold(&["a"]), touch, says("a", running(42))]).await;
     // One that cannot be touched is asked all the same.
     let refused = expect(&format!("PATCH {PODS}/a")).refuses(403, "Forbidden", "no");
-    let report = asked(vec![pods(&["a"], false), refused, says("a", running(42))]);
+    let report = asked(vec![untold(&["a"]), refused, says("a", running(42))]);
     assert!(report.await.all);
 }
 
@@ -117,12 +115,8 @@ async fn one_page_that_works_is_enough_and_else_the_first_that_does_not_is_told(
         (["unknown", "unknown"], PageStatus::Unknown),
     ] {
         let [a, b] = answers;
-        let script = Script::new([
-            pods(&["a", "b"], true),
-            says("a", state(a)),
-            says("b", state(b)),
-        ])
-        .in_any_order();
+        let script = Script::new([told(&["a", "b"]), says("a", state(a)), says("b", state(b))])
+            .in_any_order();
         let controller = controller(&script);
         has_acme(&controller, 42);
         let seen = page(&controller, "acme").await;

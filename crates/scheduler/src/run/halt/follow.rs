@@ -1,5 +1,6 @@
 //! Reads the halt, again and again.
 
+use super::HaltState;
 use crate::run::Controller;
 use api::HALT;
 use client::ApiError;
@@ -51,8 +52,13 @@ async fn read(controller: &Controller) -> Result<(), ApiError> {
         .cluster
         .once(&format!("get ConfigMap {HALT}"), || api.get_opt(HALT))
         .await?;
+    let state = if found.is_some() {
+        HaltState::InForce
+    } else {
+        HaltState::Lifted
+    };
     // First what stops writers, then those who are told to stop.
-    controller.connections.halt.read(at, found.is_some());
+    controller.connections.halt.read(at, state);
     controller.halted(found.as_ref().map(sentence));
     Ok(())
 }

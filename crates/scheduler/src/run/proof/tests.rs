@@ -91,7 +91,7 @@ async fn a_proof_that_others_wrote_reaches_whoever_names_the_host() {
     let mut state = controller.lock();
     let mut shop = state.fleet.shops["acme"].clone();
     shop.status.get_or_insert_default().proven_hosts = vec!["x.example".to_owned()];
-    assert_eq!(state.shop(shop), cell::Change::Proven);
+    assert_eq!(state.shop(shop), cell::ShopChange::Proven);
     let concerned = state.beside("acme");
     drop(state);
     assert_eq!(concerned, ["acme", "beta"].map(str::to_owned).into());

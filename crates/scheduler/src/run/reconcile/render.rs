@@ -3,7 +3,7 @@
 use super::resolve::ResolvedShop;
 use crate::run::{
     Controller,
-    to_zero::{self, Scaling},
+    to_zero::{self, Activity, Scaling},
 };
 use api::{Identity, Migrating, Object, ObjectMetaSummary};
 use cell::{in_progress::InProgress, migration::MigrationLock};
@@ -60,7 +60,12 @@ pub(super) fn render(
     let mut known = known(resolved, halt);
     let busy = || known.closed || known.migrating != Migrating::No || on_its_way();
     let may = resolved.shop.spec.scale.to_zero_after().is_some();
-    let scaling = to_zero::decide(&resolved.shop, &state.visits, may && busy(), now);
+    let activity = if may && busy() {
+        Activity::Busy
+    } else {
+        Activity::Idle
+    };
+    let scaling = to_zero::decide(&resolved.shop, &state.visits, activity, now);
     known.at_zero = scaling == Scaling::Zero;
     let objects = desired(&resolved.resolution(), &state.claims, &known, now);
     // No object has this drift token, so everything is written, also kinds without a token.

@@ -5,7 +5,7 @@ use crate::run::{Controller, agents};
 use api::{Condition, Fleet, Shop, ShopStatus, agent_status::PageStatus};
 use cell::{
     Outcome, State, certificates, data, migration,
-    shop_status::{Observed, status},
+    shop_status::{ObservedShop, status},
 };
 use client::ApiError;
 use jiff::Timestamp;
@@ -75,7 +75,7 @@ async fn record(
         // What it says now, of what was rendered.
         let mut shop = stored.clone();
         shop.metadata.generation = resolved.shop.metadata.generation;
-        let observed = Observed {
+        let observed = ObservedShop {
             pods: state.pods.get(name).copied(),
             page: page.clone(),
             data: data::verdicts(

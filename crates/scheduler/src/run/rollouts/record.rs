@@ -5,6 +5,7 @@ use api::{Phase, Rollout, RolloutStatus, Truth};
 use cell::{ConditionSet, Verdict};
 use client::ApiError;
 use jiff::Timestamp;
+use kube::runtime::events::EventType;
 use plan::rollout::Decision;
 use serde_json::json;
 use tracing::info;
@@ -66,9 +67,14 @@ pub(super) async fn record(
             why = decision.why,
             "rollout"
         );
+        let type_ = if bad {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
         controller
             .events
-            .rollout(rollout, &reason, &decision.why, bad)
+            .rollout(type_, rollout, &reason, &decision.why)
             .await;
     }
     if let Some(stored) = controller.lock().fleet.rollouts.get_mut(name) {

@@ -1,7 +1,10 @@
 //! A rollout, from what is seen to what is written.
 
 use super::*;
-use crate::run::testing::{controller, has_acme};
+use crate::run::{
+    halt::HaltState,
+    testing::{controller, has_acme},
+};
 use api::{Rollout, RolloutSpec, ShopRelease};
 use client::scripted::{Exchange, Script, expect, list};
 use serde_json::{Value, json};
@@ -82,7 +85,7 @@ async fn a_halt_after_the_decision_moves_nobody() {
     controller
         .connections
         .halt
-        .read(tokio::time::Instant::now(), true);
+        .read(tokio::time::Instant::now(), HaltState::InForce);
     let (mut memory, mut migrating) = (Memory::default(), BTreeMap::new());
     let result = step(&controller, "r", &mut memory, &mut migrating).await;
     script.end();

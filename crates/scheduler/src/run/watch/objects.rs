@@ -45,3 +45,6 @@ pub(in crate::run) async fn objects(
     let watch = (api, config().labels(OURS));
     follow(kind.name, &controller, watch, &stop, keep, (all, one, gone)).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::{config, follow, replace};
 use crate::run::{Controller, builds, queue::Priority};
-use cell::{LAST_BACKUP, Observed, Pods, Progress, State, Workload, migration_of};
+use cell::{LAST_BACKUP, Pods, Progress, RawWorkload, State, Workload, migration_of};
 use client::{Kind, OURS};
 use kube::api::Api;
 use std::{collections::BTreeSet, sync::Arc};
@@ -13,7 +13,7 @@ pub(in crate::run) async fn workloads(
     kind: &'static Kind,
     end: CancellationToken,
 ) {
-    let api: Api<Observed> =
+    let api: Api<RawWorkload> =
         Api::all_with(controller.connections.cluster.client(), &kind.resource());
     let keep = |object| Workload::new(kind, object);
     let one = |object: Workload| {
@@ -168,3 +168,6 @@ fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn seen(status: u16, seconds: u64, end: i64) -> Seen {
-    Seen {
+fn measured(status: u16, seconds: u64, end: i64) -> Measurement {
+    Measurement {
         certificate: Some(Certificate {
             end: Some(at(end)),
             problem: None,
@@ -28,9 +28,9 @@ fn board() -> Board {
             _ => Verdict::Down(Cause::Status, "the answer is 502".to_owned()),
         };
         let place = (&host, "acme", Vantage::Inside);
-        board.probed(place, &seen(status, seconds, end), &verdict, at(1));
+        board.probed(place, &measured(status, seconds, end), &verdict, at(1));
         if verdict != Verdict::Up {
-            board.stands(&host, "acme", Vantage::Inside, Standing::Down(at(1)));
+            board.set_availability(&host, "acme", Vantage::Inside, Availability::Down(at(1)));
         }
     }
     board
@@ -70,8 +70,8 @@ fn of_several_causes_the_one_nearest_to_the_shop_is_told() {
     ] {
         let place = (&host, "acme", Vantage::Inside);
         let verdict = Verdict::Down(cause, "it is down".to_owned());
-        board.probed(place, &seen(0, 1, 90), &verdict, at(2));
-        board.stands(&host, "acme", Vantage::Inside, Standing::Down(at(2)));
+        board.probed(place, &measured(0, 1, 90), &verdict, at(2));
+        board.set_availability(&host, "acme", Vantage::Inside, Availability::Down(at(2)));
         assert_eq!(
             board.figures()["acme"].causes,
             [(Vantage::Inside, told)].into()
@@ -79,14 +79,14 @@ fn of_several_causes_the_one_nearest_to_the_shop_is_told() {
     }
     // As a process finds it that was just started: not probed yet.
     let mut board = Board::default();
-    board.stands(&host, "acme", Vantage::Outside, Standing::Down(at(1)));
+    board.set_availability(&host, "acme", Vantage::Outside, Availability::Down(at(1)));
     assert_eq!(board.figures()["acme"].causes, [].into());
     board.is_down_for(&host, "acme", Vantage::Outside, Cause::Dns);
     assert_eq!(
         board.figures()["acme"].causes,
         [(Vantage::Outside, Cause::Dns)].into()
     );
-    board.stands(&host, "acme", Vantage::Outside, Standing::Up);
+    board.set_availability(&host, "acme", Vantage::Outside, Availability::Up);
     assert_eq!(board.figures()["acme"].causes, [].into());
 }
 

@@ -31,7 +31,7 @@ fn a_database_is_made_once_and_kept() {
     let (db, _) = open(&inner, LIMIT).unwrap();
     assert_eq!(
         open(&inner, LIMIT).unwrap_err(),
-        StoreError::Busy,
+        DatabaseError::Busy,
         "another process has it"
     );
     drop(db);
@@ -94,8 +94,8 @@ fn it_does_not_grow_beyond_its_limit() {
         .unwrap();
     let run = "x".repeat(10_000);
     let full = (0..1000).find_map(|index| insert.execute((index.to_string(), &run)).err());
-    let full = StoreError::from(full.unwrap());
-    assert!(matches!(full, StoreError::Full(_)), "{full:?}");
+    let full = DatabaseError::from(full.unwrap());
+    assert!(matches!(full, DatabaseError::Full(_)), "{full:?}");
     drop(insert);
     drop(db);
     assert!(fs::metadata(directory.path().join(FILE)).unwrap().len() <= 1 << 20);

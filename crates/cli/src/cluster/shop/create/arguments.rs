@@ -2,7 +2,7 @@
 
 use super::super::secret::Given;
 use crate::cluster::connection::Connection;
-use operations::create::{self, Place, Wanted};
+use operations::create::{self, NewShop, Place};
 use registry::Form;
 use std::path::PathBuf;
 
@@ -81,8 +81,8 @@ pub(in crate::cluster::shop) struct Create {
 
 impl Create {
     /// The shop that the words describe.
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted {
+    pub(super) fn wanted(&self) -> NewShop {
+        NewShop {
             name: self.name.clone(),
             class: self.class.clone(),
             channel: self.channel.clone(),

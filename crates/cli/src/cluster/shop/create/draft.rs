@@ -4,13 +4,13 @@ use super::{super::secret, arguments::Create};
 use crate::cluster::{CommandError, show, warn};
 use api::{Fleet, Object, namespace};
 use client::{Cluster, Conflicts, Mode};
-use operations::create::{self, Found, Wanted};
+use operations::create::{self, Found, NewShop};
 use registry::text;
 use serde_json::{Value, json};
 
 /// A shop that nothing speaks against.
 pub(super) struct Draft {
-    wanted: Wanted,
+    wanted: NewShop,
     shop: Value,
     keys: Vec<&'static str>,
 }
