@@ -60,8 +60,9 @@ pub struct State {
     pub release_statuses: BTreeMap<String, ReleaseStatus>,
     /// Jobs that build.
     pub builds: BTreeMap<String, Progress>,
-    /// What was said of each shop's Ingress or `HTTPRoutes`, by name.
-    pub routes: HashMap<String, BTreeMap<String, Route>>,
+    /// What was said of each shop's Ingress or `HTTPRoutes`, by kind and name: both may be there
+    /// while a class changes from one to the other.
+    pub routes: HashMap<String, BTreeMap<(String, String), Route>>,
     /// The maps of the edge.
     pub edge: crate::edge::Edge,
     /// What is remembered of hosts' certificates.
@@ -197,14 +198,24 @@ impl State {
                 self.crons.retain(|shop| there(shop, "cron"));
             }
             "Job" => {
-                self.migrations.iter_mut().for_each(|(shop, jobs)| {
+                for (shop, jobs) in &mut self.migrations {
+                    let known = jobs.len();
                     jobs.retain(|sequence, _| there(shop, &format!("release-{sequence}")));
-                });
+                    // As with a Job whose end was seen.
+                    if jobs.len() < known {
+                        self.failures.remove(shop);
+                    }
+                }
                 self.last_backups
                     .iter_mut()
                     .for_each(|(shop, jobs)| jobs.retain(|name, _| there(shop, name)));
             }
             "CronJob" => self.backups.retain(|shop, _| there(shop, "backup")),
+            "Ingress" | "HTTPRoute" => {
+                for (shop, routes) in &mut self.routes {
+                    routes.retain(|(of, name), _| of != kind || there(shop, name));
+                }
+            }
             _ => {}
         }
     }

@@ -126,7 +126,7 @@ fn routed(shop: &Shop, state: &State) -> Verdict {
         .routes
         .get(shop.metadata.name.as_deref().unwrap_or_default());
     let all: Vec<_> = routes.into_iter().flatten().collect();
-    if let Some((name, (_, why))) = all.iter().find(|(_, (truth, _))| *truth == Truth::False) {
+    if let Some(((_, name), (_, why))) = all.iter().find(|(_, (truth, _))| *truth == Truth::False) {
         return Verdict::no("NotAccepted", format!("{name}: {why}"));
     }
     if all.is_empty() || all.iter().any(|(_, (truth, _))| *truth != Truth::True) {

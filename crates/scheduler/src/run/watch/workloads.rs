@@ -62,6 +62,9 @@ pub(in crate::run) async fn workloads(
             for shop in &changed {
                 controller.queue.ask(shop, Priority::Normal);
             }
+            if !changed.is_empty() {
+                controller.wake_rollouts();
+            }
         }
     };
     let gone = |object: Workload| {
@@ -84,7 +87,7 @@ pub(in crate::run) async fn workloads(
             }
             "Ingress" | "HTTPRoute" => {
                 if let Some(routes) = state.routes.get_mut(&shop) {
-                    routes.remove(&identity.name);
+                    routes.remove(&(identity.kind.to_string(), identity.name.clone()));
                 }
             }
             _ => {}
@@ -132,10 +135,11 @@ fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
             state.crons.remove(shop)
         }
         ("Deployment", "cron") => state.crons.insert(shop.to_owned()),
-        ("Ingress" | "HTTPRoute", name) => {
+        (kind @ ("Ingress" | "HTTPRoute"), name) => {
             let route = object.status.route();
             let routes = state.routes.entry(shop.to_owned()).or_default();
-            routes.insert(name.to_owned(), route.clone()).as_ref() != Some(&route)
+            let key = (kind.to_owned(), name.to_owned());
+            routes.insert(key, route.clone()).as_ref() != Some(&route)
         }
         ("Job", name) => {
             let progress = progress(object);

@@ -200,7 +200,8 @@ async fn a_route_is_as_its_controller_says() {
         ("HTTPRoute", accepted("False"), Truth::False, "no listener"),
     ] {
         let controller = change(kind, &[], &[("ADDED", 8, route(&status))]).await;
-        let expected = BTreeMap::from([("web".to_owned(), (truth, why.to_owned()))]);
+        let name = (kind.to_owned(), "web".to_owned());
+        let expected = BTreeMap::from([(name, (truth, why.to_owned()))]);
         assert_eq!(
             controller.lock().routes["acme"],
             expected,
@@ -315,9 +316,43 @@ async fn what_changed_while_nobody_watched_is_found_and_wakes_no_shop_that_did_n
     let watch = |controller, stop| workloads(controller, kind, stop);
     let controller = relisted(&ours(kind), (&before, &after), unprepared, watch).await;
     assert_eq!(asked(&controller), ["Normal acme", "Normal beta"]);
+    assert!(woken(&controller.rollouts), "pods became ready");
     let state = controller.lock();
     assert!(!state.pods.contains_key("acme") && !state.world.contains_key("acme"));
     assert_eq!(["beta", "gamma"].map(|shop| state.pods[shop].ready), [2, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_was_deleted_while_nobody_watched_is_forgotten_and_one_of_another_kind_is_not()
+{
+    let kind = kind("Ingress");
+    let watch = |controller, stop| workloads(controller, kind, stop);
+    let other = ("HTTPRoute".to_owned(), "web".to_owned());
+    let prepare = |controller: &Controller| {
+        let accepted = (Truth::True, String::new());
+        let mut state = controller.lock();
+        let routes = state.routes.entry("acme".to_owned()).or_default();
+        routes.insert(other.clone(), accepted);
+    };
+    let before = [at(8, &route(&json!({})))];
+    let controller = relisted(&ours(kind), (&before, &[]), prepare, watch).await;
+    assert_eq!(asked(&controller), ["Normal acme"]);
+    let state = controller.lock();
+    assert!(state.routes["acme"].keys().eq([&other]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_migration_failed_is_forgotten_with_its_job_whoever_saw_it_go() {
+    let kind = kind("Job");
+    let watch = |controller, stop| workloads(controller, kind, stop);
+    let prepare = |controller: &Controller| {
+        let mut state = controller.lock();
+        state.failures.insert("acme".to_owned(), (42, None));
+    };
+    let before = [at(8, &job("release-42", "Failed", "True"))];
+    let controller = relisted(&ours(kind), (&before, &[]), prepare, watch).await;
+    assert_eq!(asked(&controller), ["Normal acme"]);
+    assert!(controller.lock().failures.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
