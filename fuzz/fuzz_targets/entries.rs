@@ -10,7 +10,7 @@
 use libfuzzer_sys::fuzz_target;
 use release::{Chunk, Sha256};
 use std::{collections::BTreeSet, fs, path::Path, sync::OnceLock};
-use tarball::{Place, Unpacker};
+use tarball::{ChunkTarget, Unpacker};
 use tempfile::TempDir;
 
 const BLOCK: usize = 512;
@@ -77,7 +77,7 @@ fn unpack(tar: &[u8], entries: u64, last: bool) {
     let unpacked = unpacker.worker().chunk(
         &frame,
         &chunk,
-        &Place {
+        &ChunkTarget {
             target: None,
             replaced: &BTreeSet::new(),
             last,

@@ -14,7 +14,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(whole, read(source, log, usize::from(how) + 1));
     for record in &whole {
         assert!(record.bytes.len() <= RECORD);
-        if let Some(event) = Event::of(source, record) {
+        if let Some(event) = Event::from_record(source, record) {
             assert!(event.frames.len() <= 5 && event.message.len() <= observe::page::MESSAGE);
             assert!(
                 event

@@ -34,7 +34,7 @@ use edge::agent::{
     model::Model,
     pem::Pem,
     prepare::{Trust, prepare},
-    snapshot::Place,
+    snapshot::Locality,
 };
 use rcgen::{CertificateParams, KeyPair};
 use std::{
@@ -322,7 +322,7 @@ impl Edge {
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
     /// its body.
     pub fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
-        Answer::of(&self.visitor(host, path, options).wait())
+        Answer::new(&self.visitor(host, path, options).wait())
     }
 
     /// The same, while something else goes on.
@@ -344,7 +344,7 @@ impl Edge {
             .args(options)
             .arg(format!("http://127.0.0.1:{}{path}", self.http))
             .run();
-        Answer::of(&outcome)
+        Answer::new(&outcome)
     }
 }
 
@@ -365,7 +365,7 @@ fn listens(port: u16, process: &Running) {
 fn keeper(directory: &Path, trust: &Trust, room: u32, zone: Option<&str>) -> Keeper {
     let mut files = Files::new(directory.to_owned()).unwrap();
     prepare(&mut files, trust).unwrap();
-    let place = Place {
+    let place = Locality {
         zone: zone.map(str::to_owned),
         replicas: 1,
     };

@@ -28,7 +28,7 @@ mod switching;
 mod tests;
 mod trial;
 
-pub use engine::Engine;
+pub use engine::Activator;
 pub use shop::{Objection, Shop, Switch};
 pub use sources::Sources;
 

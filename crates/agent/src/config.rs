@@ -6,7 +6,7 @@ use runtime::{AbsolutePath, ByteSize, ConfigError, Env, PullSettings, Setting, v
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 
-use crate::{hooks::Hook, logs, pod, status::Policy};
+use crate::{hooks::Hook, logs, pod, status::ReadinessPolicy};
 use php::{Address, Expect, Parameters, Probe, Scheme, Statuses, Url};
 
 /// Bytes of the text that a page has to contain.
@@ -36,7 +36,7 @@ pub struct Config {
     /// Where health and metrics are served.
     pub listen: SocketAddr,
     /// When the pod is ready.
-    pub ready: Policy,
+    pub ready: ReadinessPolicy,
     /// What a switch asks of the shop.
     pub pod: pod::Settings,
     /// Directories of a release whose logs are passed on.
@@ -123,13 +123,13 @@ impl Config {
 
 fn sources(env: &mut Env) -> Option<Vec<Source>> {
     let file = env.optional::<AbsolutePath>(&variable::RELEASE);
-    let which = env.optional::<Which>(&variable::SOURCES);
+    let which = env.optional::<SourceNames>(&variable::SOURCES);
     let (file, which) = (file?.map(|path| Source::File(path.into_path())), which?);
     match (which, file) {
-        (Some(Which::Channel), _) | (None, None) => Some(vec![Source::Channel]),
-        (Some(Which::File) | None, Some(file)) => Some(vec![file]),
-        (Some(Which::Both), Some(file)) => Some(vec![file, Source::Channel]),
-        (Some(Which::File | Which::Both), None) => {
+        (Some(SourceNames::Channel), _) | (None, None) => Some(vec![Source::Channel]),
+        (Some(SourceNames::File) | None, Some(file)) => Some(vec![file]),
+        (Some(SourceNames::Both), Some(file)) => Some(vec![file, Source::Channel]),
+        (Some(SourceNames::File | SourceNames::Both), None) => {
             // Says which variable is missing.
             env.read::<AbsolutePath>(&variable::RELEASE)
                 .map(|_| Vec::new())
@@ -137,8 +137,8 @@ fn sources(env: &mut Env) -> Option<Vec<Source>> {
     }
 }
 
-fn ready(env: &mut Env) -> Option<Policy> {
-    Some(Policy {
+fn ready(env: &mut Env) -> Option<ReadinessPolicy> {
+    Some(ReadinessPolicy {
         staleness: env.optional(&variable::READY_STALENESS)?,
     })
 }
@@ -251,13 +251,13 @@ settings! {
     };
 }
 
-enum Which {
+enum SourceNames {
     File,
     Channel,
     Both,
 }
 
-impl Setting for Which {
+impl Setting for SourceNames {
     const EXPECTED: &'static str = variable::SOURCES.expected;
 
     fn read(text: &str) -> Option<Self> {

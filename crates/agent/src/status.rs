@@ -4,7 +4,7 @@
 mod health;
 mod state_enums;
 
-pub use health::{Check, Policy, readyz, startupz};
+pub use health::{Check, ReadinessPolicy, readyz, startupz};
 pub use state_enums::{CheckOutcome, PageState, Phase, ProbeOutcome, SwitchOutcome, Why};
 
 use jiff::Timestamp;

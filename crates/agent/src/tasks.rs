@@ -2,7 +2,7 @@
 
 use crate::{
     Config, TaskFailure,
-    activate::{Engine, Sources},
+    activate::{Activator, Sources},
     board::Board,
     error::AgentError,
     errors::Errors,
@@ -79,7 +79,7 @@ pub(super) fn tasks(
         pace: config.scan,
         board: board.clone(),
     };
-    let engine = Engine::new(
+    let engine = Activator::new(
         config.pull.root.clone(),
         Sources::new(first, followers.collect()),
         pod,

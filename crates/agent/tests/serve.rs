@@ -10,7 +10,7 @@ use agent::{
     errors::Errors,
     metrics::Metrics,
     serve::{Heartbeat, Heartbeats, ServeError, Server, State},
-    status::{Policy, Running, Snapshot},
+    status::{ReadinessPolicy, Running, Snapshot},
 };
 use jiff::Timestamp;
 use mounts::{Health, Kind, MountHealth};
@@ -45,7 +45,7 @@ fn state(snapshot: watch::Receiver<Arc<Snapshot>>, heartbeats: Heartbeats) -> St
     State {
         requests: None,
         snapshot,
-        policy: Policy::default(),
+        policy: ReadinessPolicy::default(),
         heartbeats,
         metrics: Arc::new(Metrics::new()),
         errors: Errors::new(

@@ -52,7 +52,7 @@ struct Rejected {
 
 /// What an agent is asked of one release.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct ReleaseQuery<'a> {
     /// Its sequence.
     pub sequence: u64,
     /// Its manifest's digest.
@@ -79,7 +79,7 @@ impl AgentStatus {
     /// Reads a page; `None` if it is not one, which says nothing about a release.
     ///
     /// ```
-    /// use api::agent_status::{AgentStatus, Question, AgentVerdict};
+    /// use api::agent_status::{AgentStatus, ReleaseQuery, AgentVerdict};
     ///
     /// let page = r#"{
     ///     "running": {"sequence": 7, "manifest": "ab", "onTrial": false},
@@ -87,7 +87,7 @@ impl AgentStatus {
     /// }"#;
     /// let agent = AgentStatus::read(page.as_bytes()).unwrap();
     /// let says = |sequence, manifest| {
-    ///     agent.says(&Question { sequence, manifest, newer: &[], retried: None })
+    ///     agent.says(&ReleaseQuery { sequence, manifest, newer: &[], retried: None })
     /// };
     /// assert_eq!(says(7, "ab"), AgentVerdict::Runs);
     /// assert_eq!(says(8, "cd"), AgentVerdict::Rejected("probe".to_owned()));
@@ -116,8 +116,8 @@ impl AgentStatus {
     /// What it says of a release. The tenant's code may have written the page: it can say that its
     /// own shop runs what it was given, or that it does not, and nothing else.
     #[must_use]
-    pub fn says(&self, question: &Question<'_>) -> AgentVerdict {
-        let Question {
+    pub fn says(&self, question: &ReleaseQuery<'_>) -> AgentVerdict {
+        let ReleaseQuery {
             sequence,
             manifest,
             newer,
@@ -182,12 +182,14 @@ mod tests {
 
     fn says(page: &str) -> AgentVerdict {
         let newer = [(8, "cd".to_owned())];
-        AgentStatus::read(page.as_bytes()).unwrap().says(&Question {
-            sequence: 7,
-            manifest: "ab",
-            newer: &newer,
-            retried: None,
-        })
+        AgentStatus::read(page.as_bytes())
+            .unwrap()
+            .says(&ReleaseQuery {
+                sequence: 7,
+                manifest: "ab",
+                newer: &newer,
+                retried: None,
+            })
     }
 
     #[test]
@@ -286,7 +288,7 @@ mod tests {
         let agent = AgentStatus::read(include_bytes!("../../../docs/formats/status.json")).unwrap();
         let digest = |text: &str| release::Sha256::digest(text.as_bytes()).to_string();
         let says = |sequence: u64| {
-            agent.says(&Question {
+            agent.says(&ReleaseQuery {
                 sequence,
                 manifest: &digest(&sequence.to_string()),
                 newer: &[],
@@ -338,7 +340,7 @@ mod tests {
         let page = r#"{"running": null, "rejected": [{"manifest": "ab", "reason": "502", "at": "2026-11-23T12:00:00Z"}]}"#;
         let agent = AgentStatus::read(page.as_bytes()).unwrap();
         let says = |retried: &str| {
-            agent.says(&Question {
+            agent.says(&ReleaseQuery {
                 sequence: 7,
                 manifest: "ab",
                 newer: &[],

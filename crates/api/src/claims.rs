@@ -22,7 +22,7 @@ pub use withheld::Withheld;
 use crate::{Fleet, Shop, ShopClass, proof};
 use claim::Kind;
 use jiff::Timestamp;
-use of_shop::of;
+use of_shop::of_shop;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a shop claims, and what decides whether it gets that.
@@ -55,7 +55,7 @@ pub struct Claims {
 impl Claims {
     /// What all shops of a fleet claim.
     #[must_use]
-    pub fn of(fleet: &Fleet) -> Self {
+    pub fn new(fleet: &Fleet) -> Self {
         let mut claims = Self::default();
         fleet
             .shops
@@ -93,7 +93,7 @@ impl Claims {
             .into_iter()
             .filter(|host| !has.contains(&Claim::host(host).to_string()))
             .collect();
-        let mut claims = of(shop, class);
+        let mut claims = of_shop(shop, class);
         claims.retain(|claim| claim.kind != Kind::Host || !unproven.contains(&claim.name));
         let new = ShopClaims {
             claims,

@@ -30,7 +30,7 @@ pub enum Download {
 impl Downloads {
     /// What a pod downloads that runs the release of this sequence, or none.
     #[must_use]
-    pub fn of(&self, running: Option<u64>) -> Download {
+    pub fn for_running(&self, running: Option<u64>) -> Download {
         match running {
             None => Download::Exactly(self.fresh),
             Some(running) => self
@@ -80,7 +80,7 @@ mod tests {
             (Some(7), "at most 79.5 MB"),
             (None, "79.5 MB"),
         ] {
-            assert_eq!(downloads.of(running).to_string(), said);
+            assert_eq!(downloads.for_running(running).to_string(), said);
         }
         assert_eq!(Download::Exactly(12_345).to_string(), "12 kB");
         assert_eq!(

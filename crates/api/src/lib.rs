@@ -32,7 +32,6 @@ mod resolved;
 pub mod schedule;
 mod step;
 pub mod symptom;
-mod time_range;
 mod window;
 
 pub use crd::*;
@@ -44,7 +43,6 @@ pub use object::{Identity, Object};
 pub use object_meta::{APPLIED, ObjectMetaSummary};
 pub use resolved::{Migrating, ReleaseError, RenderContext, ResolvedRelease};
 pub use step::{Deletion, Step};
-pub use time_range::{TimeRange, TimeRangeError};
 pub use window::closed;
 
 /// The namespace of Longshore's own programs.

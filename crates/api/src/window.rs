@@ -1,8 +1,9 @@
 //! When a shop may be moved: in its own window, by its own clock, and not while its class is
 //! frozen.
 
-use crate::{Freeze, TimeRange, Window, WindowPolicy, schedule::time_zone};
+use crate::{Freeze, Window, WindowPolicy, schedule::time_zone};
 use jiff::Timestamp;
+use release::TimeRange;
 
 /// Why a shop waits; nothing if it may be moved now.
 #[must_use]

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Certificates(BTreeMap<String, BTreeMap<String, CertificateRecord>>);
 
 impl Certificates {
-    fn of(&self, host: &str) -> Option<&CertificateRecord> {
+    fn record(&self, host: &str) -> Option<&CertificateRecord> {
         self.0.get(&shard_name(shard_of(host)))?.get(host)
     }
 
@@ -57,7 +57,7 @@ fn told(record: &CertificateRecord) -> (Option<&String>, Option<Timestamp>, Opti
 #[must_use]
 pub fn of_shop(shop: &Shop, known: &Certificates) -> Vec<DomainCertificate> {
     let one = |host: &str| {
-        let record = known.of(host)?;
+        let record = known.record(host)?;
         Some(DomainCertificate {
             host: host.to_owned(),
             issuer: record.issuer.clone(),
@@ -74,7 +74,7 @@ pub fn of_shop(shop: &Shop, known: &Certificates) -> Vec<DomainCertificate> {
 pub fn valid(shop: &Shop, known: &Certificates, now: Timestamp) -> Option<Verdict> {
     let hosts = shop.spec.domains.iter().map(|domain| domain.host.as_str());
     let records: Vec<_> = hosts
-        .filter_map(|host| Some((host, known.of(host)?)))
+        .filter_map(|host| Some((host, known.record(host)?)))
         .collect();
     let bad = records.iter().find(|(_, record)| !record.is_valid(now));
     match bad {

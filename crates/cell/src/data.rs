@@ -5,14 +5,14 @@ use crate::{
     certificates,
     conditions::Verdict,
     edge,
-    migration::{Migration, MigrationLock},
+    migration::{MigrationLock, MigrationState},
     observed::Progress,
     proof,
     state::State,
 };
 use api::{BackupSchedule, Shop, ShopState, Truth, namespace, symptom::Failure};
 use jiff::{SignedDuration, Timestamp};
-use render::assign::{self, Known, Resolution};
+use render::assign::{self, Circumstances, Resolution};
 
 /// How old a nightly backup may be: a day, its two hours, and the two that a night is longer or
 /// shorter by in spring and autumn.
@@ -32,8 +32,8 @@ pub const KINDS: [&str; 5] = [
 #[must_use]
 pub fn verdicts(
     resolution: &Resolution<'_>,
-    migration: &Migration,
-    known: &Known,
+    migration: &MigrationState,
+    known: &Circumstances,
     state: &State,
     now: Timestamp,
 ) -> Vec<(&'static str, Verdict)> {
@@ -55,7 +55,11 @@ fn name(shop: &Shop) -> &str {
     shop.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn database(resolution: &Resolution<'_>, migration: &Migration, known: &Known) -> Option<Verdict> {
+fn database(
+    resolution: &Resolution<'_>,
+    migration: &MigrationState,
+    known: &Circumstances,
+) -> Option<Verdict> {
     let sequence = resolution
         .release()
         .filter(|_| resolution.migrates())?

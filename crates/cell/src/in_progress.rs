@@ -5,7 +5,7 @@
 use crate::{
     migration,
     observed::{Pods, Progress},
-    report::Report,
+    report::AgentsReport,
     state::State,
 };
 use api::{Phase, ResolvedRelease, Rollout, Shop, ShopRelease, Truth};
@@ -44,7 +44,7 @@ fn assigned(shop: &Shop) -> Option<&ShopRelease> {
 #[derive(Debug)]
 pub struct InProgress<'a> {
     state: &'a State,
-    reports: Option<&'a BTreeMap<String, Report>>,
+    reports: Option<&'a BTreeMap<String, AgentsReport>>,
     /// Deadlines of rollouts, by their release.
     deadlines: BTreeMap<&'a str, SignedDuration>,
     now: Timestamp,
@@ -55,7 +55,7 @@ impl<'a> InProgress<'a> {
     #[must_use]
     pub fn new(
         state: &'a State,
-        reports: Option<&'a BTreeMap<String, Report>>,
+        reports: Option<&'a BTreeMap<String, AgentsReport>>,
         now: Timestamp,
     ) -> Self {
         let mut deadlines = BTreeMap::new();
@@ -122,7 +122,7 @@ pub fn health(
     shop: &Shop,
     release: &ResolvedRelease,
     state: &State,
-    reports: Option<&BTreeMap<String, Report>>,
+    reports: Option<&BTreeMap<String, AgentsReport>>,
 ) -> Health {
     let sequence = release.sequence.get();
     if state
@@ -157,7 +157,7 @@ pub fn health(
             .get(name)
             .filter(|report| report.sequence == sequence)
     });
-    if let Some(why) = report.flatten().and_then(Report::refusal) {
+    if let Some(why) = report.flatten().and_then(AgentsReport::refusal) {
         return Health::Bad(why);
     }
     // What was asked for must be there before it can be well.

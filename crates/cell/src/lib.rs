@@ -26,7 +26,7 @@ mod visits;
 
 pub use conditions::{ConditionSet, Verdict};
 pub use observed::{LAST_BACKUP, Pods, Progress, RawWorkload, Route, Workload, migration_of};
-pub use outcome::Outcome;
-pub use report::{Rejection, Report};
+pub use outcome::ReconcileOutcome;
+pub use report::{AgentsReport, Rejection};
 pub use state::{Record, ShopChange, State};
 pub use visits::Visits;

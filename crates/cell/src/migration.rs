@@ -35,7 +35,7 @@ pub enum MigrationLock {
 
 /// What is known of the migration of the release that a shop is assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
+pub struct MigrationState {
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
     /// What has to run, if the database is not there yet.
@@ -48,7 +48,7 @@ pub struct Migration {
     pub lock: MigrationLock,
 }
 
-impl Migration {
+impl MigrationState {
     /// What the Jobs of the shop say; nobody has asked for its lock yet.
     #[must_use]
     pub fn new(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Self {

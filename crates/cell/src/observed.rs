@@ -2,7 +2,7 @@
 //! the pod template, which is most of them; and what is kept of that.
 
 use api::Truth;
-use client::{Found, Kind};
+use client::{Kind, ObjectSummary};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,
@@ -51,7 +51,7 @@ pub fn migration_of(job: &str) -> Option<u64> {
 #[derive(Debug)]
 pub struct Workload {
     /// What it is, and its metadata.
-    pub found: Found,
+    pub found: ObjectSummary,
     /// What is wanted of it.
     pub spec: Spec,
     /// How it is.
@@ -63,7 +63,7 @@ impl Workload {
     #[must_use]
     pub fn new(kind: &Kind, object: RawWorkload) -> Option<Self> {
         Some(Self {
-            found: Found::new(kind, object.metadata)?,
+            found: ObjectSummary::new(kind, object.metadata)?,
             spec: object.spec,
             status: object.status,
         })

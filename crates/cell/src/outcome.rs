@@ -2,7 +2,7 @@
 
 /// How a reconcile of a shop went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReconcileOutcome {
     /// Its objects are as they should be.
     Applied {
         /// Digest over all of them.

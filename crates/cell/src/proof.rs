@@ -3,7 +3,7 @@
 mod lookups;
 mod verdict;
 
-pub use lookups::{Answer, HostToProve, Lookups, wanted};
+pub use lookups::{DnsAnswer, HostToProve, Lookups, wanted};
 pub use verdict::{proven, withheld};
 
 use crate::state::State;

@@ -2,7 +2,7 @@
 
 /// What the agents of a shop said about one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct AgentsReport {
     /// The sequence that was asked about.
     pub sequence: u64,
     /// All of them run it.
@@ -20,7 +20,7 @@ pub struct Rejection {
     pub why: String,
 }
 
-impl Report {
+impl AgentsReport {
     /// Why the shop does not work with the release, for people.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {

@@ -4,7 +4,7 @@ use crate::{
     conditions::{ConditionSet, Verdict},
     data::KINDS,
     observed::Pods,
-    outcome::Outcome,
+    outcome::ReconcileOutcome,
 };
 use api::{Condition, Shop, ShopStatus, Truth, agent_status::PageStatus};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub struct ObservedShop {
 #[must_use]
 pub fn status(
     shop: &Shop,
-    outcome: &Outcome,
+    outcome: &ReconcileOutcome,
     observed: ObservedShop,
     now: Timestamp,
 ) -> ShopStatus {
@@ -69,7 +69,7 @@ pub fn status(
         observed_generation: generation,
         pods: pods.map(|pods| format!("{}/{}", pods.ready, pods.wanted)),
         applied: match outcome {
-            Outcome::Applied { digest, .. } => Some(digest.clone()),
+            ReconcileOutcome::Applied { digest, .. } => Some(digest.clone()),
             _ => old.applied.clone(),
         },
         conditions,
@@ -78,19 +78,23 @@ pub fn status(
 }
 
 /// Whether the shop was rendered, and whether it was applied.
-fn written(outcome: &Outcome) -> (Verdict, Verdict) {
+fn written(outcome: &ReconcileOutcome) -> (Verdict, Verdict) {
     let not_rendered = || Verdict::no("NotRendered", "what was applied before still runs");
     let rendered = || Verdict::yes("Rendered");
     match outcome {
-        Outcome::Applied { taken, .. } if taken.is_empty() => (rendered(), Verdict::yes("Applied")),
-        Outcome::Applied { taken, .. } => (
+        ReconcileOutcome::Applied { taken, .. } if taken.is_empty() => {
+            (rendered(), Verdict::yes("Applied"))
+        }
+        ReconcileOutcome::Applied { taken, .. } => (
             rendered(),
             Verdict::new(Truth::True, "TakenOver", taken.join("; ")),
         ),
-        Outcome::NotRendered(why) => (Verdict::no("Invalid", why), not_rendered()),
-        Outcome::Claimed(why) => (Verdict::no("Claimed", why), not_rendered()),
-        Outcome::NotApplied { reason, message } => (rendered(), Verdict::no(reason, message)),
-        Outcome::Held(why) => (rendered(), Verdict::no("Held", why)),
+        ReconcileOutcome::NotRendered(why) => (Verdict::no("Invalid", why), not_rendered()),
+        ReconcileOutcome::Claimed(why) => (Verdict::no("Claimed", why), not_rendered()),
+        ReconcileOutcome::NotApplied { reason, message } => {
+            (rendered(), Verdict::no(reason, message))
+        }
+        ReconcileOutcome::Held(why) => (rendered(), Verdict::no("Held", why)),
     }
 }
 

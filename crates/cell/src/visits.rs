@@ -2,7 +2,7 @@
 //!
 //! Nobody knows of visitors while a replica of the edge does not report.
 
-use api::edge::visits::{Report, WINDOW};
+use api::edge::visits::{VisitsReport, WINDOW};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,7 +16,7 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(25);
 #[derive(Debug, Default)]
 pub struct Visits {
     /// The last report of each replica, and when it came, by this process's clock.
-    replicas: BTreeMap<String, (Report, Timestamp)>,
+    replicas: BTreeMap<String, (VisitsReport, Timestamp)>,
     /// The last visitor of each shop, by namespace.
     last: HashMap<String, Timestamp>,
     /// Since when every replica reports without a gap.
@@ -38,9 +38,9 @@ impl Visits {
             .retain(|replica, _| data.contains_key(replica));
         for (replica, text) in data {
             // One that cannot be read says nothing of who had no visitor.
-            let report = serde_json::from_str(text).unwrap_or_else(|_| Report {
+            let report = serde_json::from_str(text).unwrap_or_else(|_| VisitsReport {
                 more: true,
-                ..Report::default()
+                ..VisitsReport::default()
             });
             if self
                 .replicas
@@ -69,7 +69,7 @@ impl Visits {
 
     /// Whether each replica's visitors of the last two minutes are known.
     fn complete(&self, now: Timestamp) -> bool {
-        let fresh = |(_, came): &(Report, Timestamp)| {
+        let fresh = |(_, came): &(VisitsReport, Timestamp)| {
             Duration::try_from(now.duration_since(*came)).is_ok_and(|age| age < WINDOW)
         };
         !self.replicas.is_empty() && self.replicas.values().all(fresh)

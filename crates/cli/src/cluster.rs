@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Reference,
 }
 
-pub(crate) fn run(command: Command) -> Result<(), CommandError> {
+pub(crate) fn run(command: Command) -> Result<(), ClusterError> {
     match command {
         Command::Crd(arguments) => crd::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
@@ -80,11 +80,11 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is not an error.
-fn show(text: &str) -> Result<(), CommandError> {
+fn show(text: &str) -> Result<(), ClusterError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(CommandError::Output),
+        other => other.map_err(ClusterError::Output),
     }
 }
 
@@ -106,7 +106,7 @@ impl By {
 }
 
 /// Tells what was done, and on standard error what did not work beside it.
-fn tell(done: &Done) -> Result<(), CommandError> {
+fn tell(done: &Done) -> Result<(), ClusterError> {
     warn(&done.warnings);
     show(&format!("{}\n", done.said))
 }

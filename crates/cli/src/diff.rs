@@ -15,7 +15,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::Path,
 };
-use tarball::{Kind, Place, Unpacker};
+use tarball::{ChunkTarget, Kind, Unpacker};
 
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
@@ -273,7 +273,7 @@ async fn contents(
                 continue;
             }
             let file = fetch(remote, module, range).await?;
-            let place = Place {
+            let place = ChunkTarget {
                 target: module.target.as_ref(),
                 replaced: &replaced,
                 last: at + 1 == module.chunks.len(),

@@ -47,7 +47,7 @@ pub(crate) enum CommandError {
     },
     /// A command of clusters failed.
     #[error(transparent)]
-    Cluster(#[from] crate::cluster::CommandError),
+    Cluster(#[from] crate::cluster::ClusterError),
     /// The process cannot wait for anything.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),

@@ -45,7 +45,7 @@ pub(crate) use screen::Output;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _};
 use jiff::Timestamp;
 use release::Reason;
-use runtime::{Report, caught, command_line, telemetry::Format};
+use runtime::{FailureReport, caught, command_line, telemetry::Format};
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 /// Publishes signed shop releases, and runs the shops of a cluster.
@@ -165,7 +165,7 @@ fn output(matches: &ArgMatches) -> Output {
 
 /// Runs the tool with these arguments, the program's name first, and gives the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let report = Report::new("longshore", Format::Text, runtime::TERMINATION_LOG);
+    let report = FailureReport::new("longshore", Format::Text, runtime::TERMINATION_LOG);
     let parsed = command_line()
         .try_get_matches_from(arguments)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, output(&matches))));

@@ -9,7 +9,7 @@ use crate::{
 use clap::Args;
 use deploy::{
     Places, cache,
-    pull::{MEMORY, Origin, Outcome, Progress, Pulled, Settings, Source, pull},
+    pull::{MEMORY, Origin, Progress, PullOutcome, Pulled, Settings, Source, pull},
 };
 use release::{ChannelName, Sequence, Sha256};
 use runtime::{ByteSize, Setting, Stop};
@@ -171,7 +171,7 @@ impl fmt::Display for Report {
                 "  source    the cache's last release: the store cannot be reached"
             )?;
         }
-        if *outcome == Outcome::Fresh.as_str() {
+        if *outcome == PullOutcome::Fresh.as_str() {
             writeln!(
                 f,
                 "  content   {files} files, {bytes} bytes; {reused_files} files linked from the \

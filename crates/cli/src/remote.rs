@@ -123,7 +123,7 @@ pub(crate) struct Remote {
 
 /// A release object as the store holds it: its shape is checked, its signatures are not.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct StoredRelease {
     /// The envelope, with its signatures.
     pub envelope: Envelope,
     /// What it claims.
@@ -138,7 +138,7 @@ impl Remote {
     /// # Errors
     ///
     /// If the store does not answer or holds something else there.
-    pub(crate) async fn head(&self) -> Result<Option<Found>, CommandError> {
+    pub(crate) async fn head(&self) -> Result<Option<StoredRelease>, CommandError> {
         self.envelope(&key::channel_head(&self.channel)).await
     }
 
@@ -147,7 +147,7 @@ impl Remote {
     /// # Errors
     ///
     /// As [`Self::head`], and if the channel has no release.
-    pub(crate) async fn required_head(&self) -> Result<Found, CommandError> {
+    pub(crate) async fn required_head(&self) -> Result<StoredRelease, CommandError> {
         self.head().await?.ok_or_else(|| CommandError::NoRelease {
             channel: self.channel.clone(),
         })
@@ -158,7 +158,10 @@ impl Remote {
     /// # Errors
     ///
     /// As [`Self::head`].
-    pub(crate) async fn release(&self, sequence: Sequence) -> Result<Option<Found>, CommandError> {
+    pub(crate) async fn release(
+        &self,
+        sequence: Sequence,
+    ) -> Result<Option<StoredRelease>, CommandError> {
         self.envelope(&key::release(&self.channel, sequence)).await
     }
 
@@ -170,7 +173,7 @@ impl Remote {
     pub(crate) async fn release_or_head(
         &self,
         sequence: Option<Sequence>,
-    ) -> Result<Found, CommandError> {
+    ) -> Result<StoredRelease, CommandError> {
         match sequence {
             None => self.required_head().await,
             Some(sequence) => {
@@ -183,7 +186,7 @@ impl Remote {
         }
     }
 
-    async fn envelope(&self, key: &str) -> Result<Option<Found>, CommandError> {
+    async fn envelope(&self, key: &str) -> Result<Option<StoredRelease>, CommandError> {
         let object = match read(&*self.store, key, limits::ENVELOPE_LIMIT as u64).await {
             Ok(object) => object,
             Err(error) if error.is_missing() => return Ok(None),
@@ -197,7 +200,7 @@ impl Remote {
             what: key.to_owned(),
             source,
         })?;
-        Ok(Some(Found {
+        Ok(Some(StoredRelease {
             envelope,
             release,
             etag: object.etag,

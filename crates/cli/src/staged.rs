@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _},
 };
-use tarball::{Place, SPOOL_THRESHOLD, Totals, Unpacker};
+use tarball::{ChunkTarget, SPOOL_THRESHOLD, Totals, Unpacker};
 
 /// Unpacks all of `manifest`, whose tarballs `open` opens at their start.
 ///
@@ -57,7 +57,7 @@ pub(crate) fn content(
         tarball.rewind().map_err(write)?;
         let replaced = module.replaced.iter().cloned().collect();
         for (at, chunk) in module.chunks.iter().enumerate() {
-            let place = Place {
+            let place = ChunkTarget {
                 target: module.target.as_ref(),
                 replaced: &replaced,
                 last: at + 1 == module.chunks.len(),

@@ -7,7 +7,7 @@ use crate::{
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{
-    ChannelName, Envelope, Manifest, Policy, Sequence, Sha256, TrustRoot, Verified, key,
+    AcceptancePolicy, ChannelName, Envelope, Manifest, Sequence, Sha256, TrustRoot, Verified, key,
 };
 use serde::Serialize;
 use std::{
@@ -214,7 +214,7 @@ fn accept(
             source,
         })?;
     let channel = channel.unwrap_or(&release.channel);
-    let policy = Policy {
+    let policy = AcceptancePolicy {
         channel,
         floor: None,
         accepted: None,

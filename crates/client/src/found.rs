@@ -7,7 +7,7 @@ use kube::core::ObjectMeta;
 /// An object, as it is held: its metadata as it comes is several times as large, and a fleet has a
 /// hundred thousand of them.
 #[derive(Debug)]
-pub struct Found {
+pub struct ObjectSummary {
     /// Whose it is; nothing if it belongs to no single shop.
     pub shop: Option<String>,
     /// Who it is.
@@ -16,7 +16,7 @@ pub struct Found {
     pub live: ObjectMetaSummary,
 }
 
-impl Found {
+impl ObjectSummary {
     /// Nothing for an object without a name, which no API server tells of.
     #[must_use]
     pub fn new(kind: &Kind, meta: ObjectMeta) -> Option<Self> {

@@ -39,7 +39,7 @@ pub use error::ApiError;
 pub use error::refused;
 pub use events::Events;
 pub use follow::{Watch, WatchEvent, follow};
-pub use found::Found;
+pub use found::ObjectSummary;
 pub use kind::{KINDS, Kind, SHOP};
 pub use registry::{Read, read};
 pub use request_priority::RequestPriority;

@@ -60,7 +60,7 @@ impl Desk {
         } else if view.is_all() {
             Some(Sight::All(known))
         } else {
-            Some(Sight::Part(Box::new(view.of(&known))))
+            Some(Sight::Part(Box::new(view.filter(&known))))
         }
     }
 }

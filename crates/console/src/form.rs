@@ -8,7 +8,8 @@ pub(crate) mod new;
 mod sent;
 
 use crate::text::{self, Words};
-use api::{Campaign, ShopSpec, ShopState, TimeRange, Window};
+use api::{Campaign, ShopSpec, ShopState, Window};
+use release::TimeRange;
 use sent::{Fields, lines, number, pairs};
 
 pub(crate) use sent::{Fields as Sent, Problems};
@@ -131,7 +132,7 @@ impl Part {
         let mut fields = self.fields(spec);
         for field in &mut fields {
             sent.get(field.name).clone_into(&mut field.value);
-            field.problem = problems.of(field.name);
+            field.problem = problems.get(field.name);
         }
         fields
     }

@@ -44,7 +44,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     /// A moment.
-    pub(crate) fn of(at: Timestamp) -> Self {
+    pub(crate) fn new(at: Timestamp) -> Self {
         Self {
             exact: format!("{at:.0}"),
             text: at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -58,7 +58,7 @@ impl Moment {
                 exact: String::new(),
                 text: text.to_owned(),
             },
-            Self::of,
+            Self::new,
         )
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Person {
 /// What a person sees, as of a moment.
 type AsOf = Option<(Instant, Arc<View>)>;
 /// People by their name and groups, and when each asked last.
-type Known = HashMap<(String, Vec<String>), (Instant, Person)>;
+type People = HashMap<(String, Vec<String>), (Instant, Person)>;
 
 /// What a person sees, and since when that is known. One request asks; others wait for its answer.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Person {
     /// # Errors
     ///
     /// If the API server does not say it.
-    pub(crate) async fn of(cluster: Cluster, namespace: &str) -> Result<Self, ApiError> {
+    pub(crate) async fn new(cluster: Cluster, namespace: &str) -> Result<Self, ApiError> {
         Ok(Self {
             name: cluster.who().await?,
             rights: Rights::new(cluster.clone(), namespace),
@@ -148,7 +148,7 @@ pub(crate) enum People {
 pub(crate) struct Crowd {
     own: Cluster,
     namespace: String,
-    known: Mutex<Known>,
+    known: Mutex<People>,
 }
 
 impl Crowd {

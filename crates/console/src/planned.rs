@@ -73,7 +73,7 @@ pub(crate) fn source(plan: &Plan) -> &'static str {
 
 impl Planned {
     /// How a plan is shown.
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         let objects: Vec<_> = plan
             .changes()
             .filter(|change| change.action != Action::Adopt)
@@ -198,8 +198,8 @@ mod tests {
         }
     }
 
-    fn of(changes: Vec<Change>) -> Planned {
-        Planned::of(&Plan {
+    fn planned_changes(changes: Vec<Change>) -> Planned {
+        Planned::new(&Plan {
             shops: [("acme".to_owned(), changes)].into(),
             ..Plan::default()
         })
@@ -213,12 +213,12 @@ mod tests {
             Some(json!("a")),
         );
         let replicas = field("spec.replicas", Some(json!(2)), Some(json!(3)));
-        let planned = of(vec![change("Deployment", Action::Change, vec![image])]);
+        let planned = planned_changes(vec![change("Deployment", Action::Change, vec![image])]);
         assert!(
             planned.notes[0].contains("replaces the pods"),
             "{planned:?}"
         );
-        let planned = of(vec![change("Deployment", Action::Change, vec![replicas])]);
+        let planned = planned_changes(vec![change("Deployment", Action::Change, vec![replicas])]);
         assert!(
             planned.notes.is_empty() && planned.is_possible(),
             "{planned:?}"
@@ -230,20 +230,20 @@ mod tests {
     #[test]
     fn a_long_value_is_cut() {
         let long = field("data.x", None, Some(json!("é".repeat(500))));
-        let planned = of(vec![change("ConfigMap", Action::Change, vec![long])]);
+        let planned = planned_changes(vec![change("ConfigMap", Action::Change, vec![long])]);
         let shown = planned.objects[0].fields[0].after.as_ref().unwrap();
         assert_eq!(shown.chars().count(), SHOWN + 2);
     }
 
     #[test]
     fn what_is_refused_or_empty_cannot_be_done() {
-        assert!(!of(Vec::new()).is_possible());
+        assert!(!planned_changes(Vec::new()).is_possible());
         let mut refused = change("Deployment", Action::Change, Vec::new());
         refused.refused = Some("quota".to_owned());
-        assert_eq!(of(vec![refused]).problems, ["quota"]);
+        assert_eq!(planned_changes(vec![refused]).problems, ["quota"]);
         // Our own record alone is no change that a person would see.
         assert!(
-            of(vec![change("Deployment", Action::Adopt, Vec::new())])
+            planned_changes(vec![change("Deployment", Action::Adopt, Vec::new())])
                 .objects
                 .is_empty()
         );
@@ -253,7 +253,7 @@ mod tests {
     fn a_release_object_is_shown_by_its_sequence() {
         let envelope = include_str!("../../../tests/golden/v1/release.json");
         let field = field("data[\"release.json\"]", None, Some(json!(envelope)));
-        let planned = of(vec![change("ConfigMap", Action::Change, vec![field])]);
+        let planned = planned_changes(vec![change("ConfigMap", Action::Change, vec![field])]);
         let shown = planned.objects[0].fields[0].after.as_deref();
         assert_eq!(shown, Some("release 42 of shops/acme"));
     }

@@ -66,7 +66,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    pub(crate) fn of(release: &ResolvedRelease, at: Option<Timestamp>) -> Self {
+    pub(crate) fn new(release: &ResolvedRelease, at: Option<Timestamp>) -> Self {
         Self {
             channel: release.channel.clone(),
             sequence: release.sequence.get(),
@@ -147,7 +147,7 @@ impl Known {
             hidden: self.fleet.rollouts.keys().cloned().collect(),
             listed: self.listed.clone(),
             broken: self.broken.clone(),
-            claims: Arc::new(Claims::of(&fleet)),
+            claims: Arc::new(Claims::new(&fleet)),
             fleet,
         }
     }
@@ -159,7 +159,7 @@ impl Known {
             Ok(mut read) => {
                 read.envelope = String::new();
                 let at = release.metadata.creation_timestamp.as_ref();
-                let place = Stored::of(&read, at.map(|at| at.0));
+                let place = Stored::new(&read, at.map(|at| at.0));
                 self.stored.insert(name, place);
                 let channel = self.fleet.releases.entry(read.channel.clone()).or_default();
                 channel.insert(read.sequence.get(), read);

@@ -75,7 +75,7 @@ impl Right {
 type Key = (Right, Option<String>);
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct CachedAnswer {
     may: bool,
     /// When the API server said it.
     since: Instant,
@@ -88,7 +88,7 @@ struct Known {
 pub(crate) struct Rights {
     cluster: Cluster,
     namespace: Arc<str>,
-    answers: Arc<Mutex<HashMap<Key, Known>>>,
+    answers: Arc<Mutex<HashMap<Key, CachedAnswer>>>,
     /// Questions that no page waits for.
     asking: TaskTracker,
 }
@@ -151,7 +151,7 @@ impl Rights {
             }
         };
         let now = Instant::now();
-        let known = Known {
+        let known = CachedAnswer {
             may,
             since: now,
             asked: now,

@@ -97,7 +97,7 @@ pub(crate) async fn run(
     let figures = Arc::<Figures>::default();
     let (guard, people, login) = match mode {
         Mode::Laptop => {
-            let person = Person::of(cluster.clone(), namespace).await?;
+            let person = Person::new(cluster.clone(), namespace).await?;
             info!(person = person.name, "everything is done as this person");
             let guard = Guard::new(listener.local_addr().map_err(failed)?);
             (guard, People::One(person), None)

@@ -14,7 +14,7 @@ pub(crate) const PAGE: usize = 50;
 /// What is asked for; empty is everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Question {
+pub(crate) struct ShopQuery {
     /// A part of the name, a host, the class or the channel.
     pub(crate) q: String,
     pub(crate) class: String,
@@ -34,7 +34,7 @@ pub(crate) struct Question {
     pub(crate) page: usize,
 }
 
-impl Question {
+impl ShopQuery {
     /// What stands behind the `?` of an address; what is none asks for everything.
     pub(crate) fn read(query: &str) -> Self {
         let address = format!("/?{query}").parse::<http::Uri>().ok();
@@ -92,7 +92,7 @@ impl Health {
     ];
 
     /// How the shop is.
-    pub(crate) fn of(shop: &Shop) -> Self {
+    pub(crate) fn of_shop(shop: &Shop) -> Self {
         if matches!(shop.spec.state, ShopState::Suspended | ShopState::Archived) {
             return Self::Off;
         }
@@ -178,7 +178,7 @@ pub(crate) struct Row {
 
 impl Row {
     /// The row of a shop.
-    pub(crate) fn of(name: &str, shop: &Shop, known: &Known) -> Self {
+    pub(crate) fn new(name: &str, shop: &Shop, known: &Known) -> Self {
         let status = shop.status.as_ref();
         let release = status
             .and_then(|status| status.release.as_ref())
@@ -190,7 +190,7 @@ impl Row {
         let primary = shop.spec.domains.iter().find(|domain| domain.primary);
         Self {
             name: name.to_owned(),
-            health: Health::of(shop),
+            health: Health::of_shop(shop),
             state: format!("{:?}", shop.spec.state),
             problem: problem(shop),
             class: shop.spec.class.clone(),
@@ -219,7 +219,7 @@ pub(crate) struct Rows {
 }
 
 /// The shops that a question finds, by name.
-pub(crate) fn found<'a>(known: &'a Known, question: &Question) -> Vec<(&'a String, &'a Shop)> {
+pub(crate) fn found<'a>(known: &'a Known, question: &ShopQuery) -> Vec<(&'a String, &'a Shop)> {
     let words = question.q.to_lowercase();
     let shops = known.fleet.shops.iter();
     shops
@@ -228,10 +228,10 @@ pub(crate) fn found<'a>(known: &'a Known, question: &Question) -> Vec<(&'a Strin
 }
 
 /// The rows of a question.
-pub(crate) fn rows(known: &Known, question: &Question) -> Rows {
+pub(crate) fn rows(known: &Known, question: &ShopQuery) -> Rows {
     let mut found = found(known, question);
     match question.sort.as_str() {
-        "health" => found.sort_by_key(|(_, shop)| Health::of(shop)),
+        "health" => found.sort_by_key(|(_, shop)| Health::of_shop(shop)),
         "class" => found.sort_by(|(_, a), (_, b)| a.spec.class.cmp(&b.spec.class)),
         "channel" => found.sort_by(|(_, a), (_, b)| a.spec.channel.cmp(&b.spec.channel)),
         "release" => found.sort_by(|(_, a), (_, b)| newest_first(a, b)),
@@ -242,7 +242,7 @@ pub(crate) fn rows(known: &Known, question: &Question) -> Rows {
     let rows = found.iter().skip((page - 1) * PAGE).take(PAGE);
     Rows {
         shown: rows
-            .map(|(name, shop)| Row::of(name, shop, known))
+            .map(|(name, shop)| Row::new(name, shop, known))
             .collect(),
         found: found.len(),
         all: known.fleet.shops.len(),
@@ -259,7 +259,7 @@ fn newest_first(one: &Shop, other: &Shop) -> Ordering {
     sequence(other).cmp(&sequence(one))
 }
 
-fn matches(name: &str, shop: &Shop, question: &Question, words: &str) -> bool {
+fn matches(name: &str, shop: &Shop, question: &ShopQuery, words: &str) -> bool {
     let spec = &shop.spec;
     let is = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
     let sequence = || {
@@ -268,7 +268,7 @@ fn matches(name: &str, shop: &Shop, question: &Question, words: &str) -> bool {
     };
     is(&question.class, &spec.class)
         && is(&question.channel, &spec.channel)
-        && is(&question.health, Health::of(shop).word())
+        && is(&question.health, Health::of_shop(shop).word())
         && (question.state.is_empty() || question.state == format!("{:?}", spec.state))
         && (question.release.is_empty() || sequence().as_ref() == Some(&question.release))
         && (question.condition.is_empty()
@@ -310,7 +310,7 @@ mod tests {
         known
     }
 
-    fn names(question: &Question) -> Vec<String> {
+    fn names(question: &ShopQuery) -> Vec<String> {
         let rows = rows(&known(), question).shown;
         rows.into_iter().map(|row| row.name).collect()
     }
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_node_has_the_shops_whose_pods_are_there_and_of_one_that_was_not_asked_for_none() {
-        let mut question = Question::read("node=n1");
+        let mut question = ShopQuery::read("node=n1");
         assert_eq!(names(&question), [""; 0]);
         question.on_node = ["casa", "elsewhere"].map(str::to_owned).into();
         assert_eq!(names(&question), ["casa"]);
@@ -357,9 +357,9 @@ mod tests {
         let shops = (0..120).map(|number| shop(&format!("shop-{number:03}"), "True", json!({})));
         known.fleet.shops.extend(shops);
         let page = |page| {
-            let question = Question {
+            let question = ShopQuery {
                 page,
-                ..Question::default()
+                ..ShopQuery::default()
             };
             let rows = rows(&known, &question);
             (rows.page, rows.shown[0].name.clone(), rows.shown.len())
@@ -370,15 +370,15 @@ mod tests {
 
     #[test]
     fn a_link_keeps_the_question() {
-        let question = Question {
+        let question = ShopQuery {
             q: "a&b c".to_owned(),
             class: "large".to_owned(),
-            ..Question::default()
+            ..ShopQuery::default()
         };
         assert_eq!(
             question.link("health", 2),
             "q=a%26b%20c&class=large&sort=health&page=2"
         );
-        assert_eq!(Question::default().link("", 1), "");
+        assert_eq!(ShopQuery::default().link("", 1), "");
     }
 }

@@ -17,16 +17,16 @@ const NAMED: usize = 500;
 /// Names that are asked for at the same time.
 const AT_ONCE: usize = 16;
 
-/// Which objects of a kind.
+/// Which objects of a kind are visible.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum Visible {
     /// All of them.
     All,
     /// Those of these names.
     These(BTreeSet<String>),
 }
 
-impl Which {
+impl Visible {
     fn has(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -38,9 +38,9 @@ impl Which {
 /// What a person sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
-    shops: Which,
+    shops: Visible,
     /// Rollouts, besides those of which all shops are seen.
-    rollouts: Which,
+    rollouts: Visible,
     /// Whether it is seen who halted, and why.
     halt: bool,
 }
@@ -48,8 +48,8 @@ pub(crate) struct View {
 impl View {
     /// That of a person with whose rights everything is read.
     pub(crate) const ALL: Self = Self {
-        shops: Which::All,
-        rollouts: Which::All,
+        shops: Visible::All,
+        rollouts: Visible::All,
         halt: true,
     };
 
@@ -57,8 +57,8 @@ impl View {
     #[cfg(test)]
     pub(crate) fn of_shop(name: &str) -> Self {
         Self {
-            shops: Which::These([name.to_owned()].into()),
-            rollouts: Which::These(BTreeSet::new()),
+            shops: Visible::These([name.to_owned()].into()),
+            rollouts: Visible::These(BTreeSet::new()),
             halt: false,
         }
     }
@@ -79,7 +79,7 @@ impl View {
         };
         let which = async |all: bool, resource: &'static str| {
             if all {
-                return Ok(Which::All);
+                return Ok(Visible::All);
             }
             let names: Vec<_> = named(&rules, resource).into_iter().take(NAMED).collect();
             let asked: Vec<_> = names
@@ -89,7 +89,7 @@ impl View {
             let found: Vec<(bool, String)> =
                 stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             let allowed = found.into_iter().filter(|(may, _)| *may);
-            Ok(Which::These(allowed.map(|(_, name)| name).collect()))
+            Ok(Visible::These(allowed.map(|(_, name)| name).collect()))
         };
         Ok(Self {
             shops: which(all_shops, shops).await?,
@@ -104,7 +104,7 @@ impl View {
     }
 
     /// What is known, as far as the person sees it: of releases and classes, those of the shops.
-    pub(crate) fn of(&self, known: &Known) -> Known {
+    pub(crate) fn filter(&self, known: &Known) -> Known {
         let all = &known.fleet;
         let seen = |(name, _): &(&String, &Shop)| self.shops.has(name);
         let shops: BTreeMap<_, _> = all.shops.iter().filter(seen).map(owned).collect();

@@ -71,7 +71,7 @@ impl Desk {
         channels: impl Iterator<Item = &'a str>,
     ) -> Result<Basis, Failure> {
         let known = self.known(asked)?;
-        Ok(Basis::of((&known.fleet, &known.claims), shops, channels))
+        Ok(Basis::new((&known.fleet, &known.claims), shops, channels))
     }
 }
 

@@ -13,7 +13,7 @@
 
 use crate::{
     disk::{self, DiskError, attempt, random_name},
-    place::{DirectoryError, Owner, Place, set_group, set_mode},
+    place::{BaseDirectory, DirectoryError, Owner, set_group, set_mode},
     template::{self, Part},
     writable,
 };
@@ -72,7 +72,7 @@ pub enum ConfigurationError {
     },
     /// A template has a place for a secret whose name is none.
     #[error("line {line} of {} has a placeholder for a secret without a valid name", path.display())]
-    Place {
+    BaseDirectory {
         /// The template.
         path: PathBuf,
         /// Its line, from 1.
@@ -269,7 +269,7 @@ impl Filled {
 
     fn files(&self, above: &Path, group: u32) -> Result<(), DirectoryError> {
         let top = disk::open_directory(above)?;
-        let place = Place {
+        let place = BaseDirectory {
             top: &top,
             above,
             owner: Owner::Release,

@@ -18,7 +18,7 @@
 use crate::{
     configuration::Filled,
     disk::{self, DiskError, attempt},
-    place::{Contents, DirectoryError, Owner, Place, enter},
+    place::{BaseDirectory, Contents, DirectoryError, Owner, enter},
     places::Places,
     writable::{self, Volume},
 };
@@ -92,7 +92,7 @@ impl Making<'_> {
             .map_err(|error| DiskError::new("look at", self.root, error))?
             .gid();
         let top = disk::open_directory(self.tree)?;
-        let place = Place {
+        let place = BaseDirectory {
             top: &top,
             above: self.tree,
             owner: Owner::Release,
@@ -147,7 +147,7 @@ impl Making<'_> {
     }
 
     /// Makes the writable directories that are not in the tree, and links that lead there.
-    fn lead_out(&self, place: Place<'_>) -> Result<(), DirectoryError> {
+    fn lead_out(&self, place: BaseDirectory<'_>) -> Result<(), DirectoryError> {
         let Some(volume) = &self.places.writable else {
             let group = self
                 .root
@@ -162,7 +162,7 @@ impl Making<'_> {
                 .filter(|writable| writable.keep)
             {
                 disk::ensure_directory(&kept)?;
-                let outlives = Place {
+                let outlives = BaseDirectory {
                     top: &disk::open_directory(&kept)?,
                     above: &kept,
                     owner: Owner::Release,

@@ -30,14 +30,14 @@ pub(crate) fn index_name(manifest: &Sha256) -> String {
 
 /// A name found in `releases/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Found {
+pub(crate) enum TreeEntry {
     /// A tree: 16 lower-case hexadecimal digits.
     Tree(String),
     /// The index of a tree.
     Index(String),
 }
 
-impl Found {
+impl TreeEntry {
     /// Recognises a name of ours; whatever else lies there is not touched.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (short, made): (_, fn(String) -> Self) = match name.strip_suffix(".index") {

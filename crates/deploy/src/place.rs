@@ -77,7 +77,7 @@ pub(crate) enum Contents {
 
 /// A directory below which paths are made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct BaseDirectory<'a> {
     /// The directory.
     pub(crate) top: &'a File,
     /// Its path, for messages.
@@ -102,7 +102,7 @@ pub(crate) fn enter(
     )
 }
 
-impl Place<'_> {
+impl BaseDirectory<'_> {
     /// The directory at `path`, made with all above it where it is missing.
     pub(crate) fn directory(self, path: &RelativePath) -> Result<File, DirectoryError> {
         let shown = self.above.join(path);

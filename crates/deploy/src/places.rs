@@ -5,7 +5,7 @@ use crate::{
     configuration::{Configuration, ConfigurationError, Filled},
     disk::{self, DiskError, names},
     index,
-    layout::Found,
+    layout::TreeEntry,
     place::DirectoryError,
     writable::{self, Volume},
 };
@@ -183,7 +183,7 @@ impl Places {
                 }
             };
             for name in found {
-                if matches!(Found::parse(&name), Some(Found::Tree(short)) if !trees.contains(&short))
+                if matches!(TreeEntry::parse(&name), Some(TreeEntry::Tree(short)) if !trees.contains(&short))
                 {
                     self.forget(&name);
                 }

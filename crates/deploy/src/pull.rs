@@ -47,7 +47,7 @@ pub use error::PullError;
 pub use follow::{Event, Follower};
 pub use origin::Origin;
 pub use plan::MEMORY_FLOOR;
-pub use progress::{Figures, Outcome, Progress, Pulled, log_progress};
+pub use progress::{Figures, Progress, PullOutcome, Pulled, log_progress};
 pub use release_source::newest_root;
 pub use release_status::{Candidate, ReleaseStatus};
 pub use settings::{MEMORY, Settings, Source};

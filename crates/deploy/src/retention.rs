@@ -1,6 +1,6 @@
 //! Which trees stay. Pure: names in, names out.
 
-use crate::layout::Found;
+use crate::layout::TreeEntry;
 use std::collections::BTreeSet;
 
 /// How much a removal may take.
@@ -15,17 +15,17 @@ pub(crate) enum Scope {
 /// The short names to remove from `releases/`, of what was `found` there. Names `in_use` are never
 /// among them, unless there is only an index.
 pub(crate) fn removable(
-    found: &BTreeSet<Found>,
+    found: &BTreeSet<TreeEntry>,
     in_use: &BTreeSet<String>,
     scope: Scope,
 ) -> BTreeSet<String> {
     let shorts: BTreeSet<_> = found
         .iter()
-        .map(|(Found::Tree(short) | Found::Index(short))| short)
+        .map(|(TreeEntry::Tree(short) | TreeEntry::Index(short))| short)
         .collect();
     let goes = |short: &String| {
-        let tree = found.contains(&Found::Tree(short.clone()));
-        let index = found.contains(&Found::Index(short.clone()));
+        let tree = found.contains(&TreeEntry::Tree(short.clone()));
+        let index = found.contains(&TreeEntry::Index(short.clone()));
         match (tree, index) {
             // It was complete when it became active; an index that somebody removed only costs the
             // links of the next update.
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn each_case_of_tree_index_and_use() {
-        let found: BTreeSet<Found> = [
+        let found: BTreeSet<TreeEntry> = [
             "1111111111111111",
             "1111111111111111.index",
             "2222222222222222",
@@ -61,7 +61,7 @@ mod tests {
             "5555555555555555",
             "notes.txt",
         ])
-        .filter_map(Found::parse)
+        .filter_map(TreeEntry::parse)
         .collect();
         let in_use = BTreeSet::from(["1111111111111111".to_owned(), "5555555555555555".to_owned()]);
         let removed = |scope| {
@@ -85,9 +85,9 @@ mod tests {
                 .into_iter()
                 .map(|(n, tree)| {
                     if tree {
-                        Found::Tree(name(n))
+                        TreeEntry::Tree(name(n))
                     } else {
-                        Found::Index(name(n))
+                        TreeEntry::Index(name(n))
                     }
                 })
                 .collect();
@@ -95,7 +95,7 @@ mod tests {
             for scope in [Scope::Incomplete, Scope::Unused] {
                 for short in removable(&found, &in_use, scope) {
                     prop_assert!(
-                        !(in_use.contains(&short) && found.contains(&Found::Tree(short.clone())))
+                        !(in_use.contains(&short) && found.contains(&TreeEntry::Tree(short.clone())))
                     );
                 }
             }

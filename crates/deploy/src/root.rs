@@ -27,7 +27,7 @@ pub use error::RootError;
 use crate::{
     disk::{self, DiskError, names},
     index,
-    layout::{CURRENT, Found, RELEASES, STAGING, STATE, index_name, link_contents},
+    layout::{CURRENT, RELEASES, STAGING, STATE, TreeEntry, index_name, link_contents},
     lock::{Lock, Locking},
     places::Places,
     removal::{Removal, remove_tree},
@@ -274,11 +274,11 @@ impl ReleaseRoot {
         let releases = self.path.join(RELEASES);
         let found: BTreeSet<_> = names(&releases)?
             .iter()
-            .filter_map(|name| Found::parse(name))
+            .filter_map(|name| TreeEntry::parse(name))
             .collect();
         let mut removed = Vec::new();
         for short in removable(&found, &self.in_use(), scope) {
-            if found.contains(&Found::Index(short.clone())) {
+            if found.contains(&TreeEntry::Index(short.clone())) {
                 disk::remove_file(&releases.join(format!("{short}.index")))?;
                 disk::sync_directory(&releases)?;
             }
@@ -300,7 +300,7 @@ impl ReleaseRoot {
         let found = names(&self.path.join(RELEASES))?;
         Ok(found
             .into_iter()
-            .filter(|name| matches!(Found::parse(name), Some(Found::Tree(_))))
+            .filter(|name| matches!(TreeEntry::parse(name), Some(TreeEntry::Tree(_))))
             .collect())
     }
 

@@ -14,7 +14,9 @@
 use crate::{
     disk::{self, DiskError, attempt, random_name},
     layout::KEPT,
-    place::{self, DirectoryError, Owner, Place, enter, open_to, remove_stranger, set_mode},
+    place::{
+        self, BaseDirectory, DirectoryError, Owner, enter, open_to, remove_stranger, set_mode,
+    },
     removal::{Removal, remove_tree},
 };
 use release::{RelativePath, aside};
@@ -177,8 +179,8 @@ impl<'a> Volume<'a> {
         self.place().open_to(&full, self.group)
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> BaseDirectory<'_> {
+        BaseDirectory {
             top: &self.top,
             above: self.path,
             owner: Owner::Shop,

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    agent::{self, prepare::Trust, run::AgentError, snapshot::Place},
+    agent::{self, prepare::Trust, run::AgentError, snapshot::Locality},
     issue::{self, ExternalAccount, IssueError, NonceCheck},
     why,
 };
@@ -233,7 +233,7 @@ impl AgentArguments {
             directory: self.directory,
             listen: self.listen,
             identity: identity(self.identity, "agent"),
-            place: Place {
+            place: Locality {
                 // A node without a zone has an empty one.
                 zone: self.zone.filter(|zone| !zone.is_empty()),
                 replicas: self.replicas,

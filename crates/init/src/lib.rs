@@ -17,7 +17,7 @@ pub use error::InitError;
 
 use deploy::pull::{self, Figures, PullError, Pulled, Settings, Stages};
 use runtime::{
-    Env, Report, Stop, TERMINATION_LOG, answer, caught, peak_memory, read_trust,
+    Env, FailureReport, Stop, TERMINATION_LOG, answer, caught, peak_memory, read_trust,
     telemetry::{self, Format},
     threads,
     variable::{self, Program},
@@ -64,7 +64,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
     let result = caught(|| main(arguments, env)).unwrap_or_else(|panicked| Err(panicked.into()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => Report::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason()),
+        Err(error) => {
+            FailureReport::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason())
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing here needs a deadline: whoever started the child has one, and kills it.
 
 use crate::{
-    child_request::{Answer, ChildRequest, Fault, How, Thing},
+    child_request::{ChildRequest, ChildResult, Fault, How, Thing},
     file::Directory,
 };
 use rustix::{
@@ -47,7 +47,7 @@ pub fn child_main(request: &OsStr) -> ExitCode {
     }
 }
 
-fn carry_out(request: &ChildRequest) -> Answer {
+fn carry_out(request: &ChildRequest) -> ChildResult {
     match request {
         ChildRequest::Mount {
             path,
@@ -89,7 +89,7 @@ fn mount_flags(words: &[String]) -> MountFlags {
     })
 }
 
-fn mount(path: &Path, what: &Thing, flags: MountFlags) -> Answer {
+fn mount(path: &Path, what: &Thing, flags: MountFlags) -> ChildResult {
     match what {
         Thing::Nfs {
             device,
@@ -201,7 +201,7 @@ fn descend(
     Ok(here)
 }
 
-fn make_all(path: &Path, directories: &[Directory]) -> Answer {
+fn make_all(path: &Path, directories: &[Directory]) -> ChildResult {
     let top = rustix::fs::openat(CWD, path, FLAGS, Mode::empty())
         .map_err(|errno| Fault::new("open", path, errno))?;
     for directory in directories {
@@ -225,7 +225,7 @@ fn make_all(path: &Path, directories: &[Directory]) -> Answer {
     Ok(())
 }
 
-fn probe(path: &Path, write: bool) -> Answer {
+fn probe(path: &Path, write: bool) -> ChildResult {
     // Of all calls this one is never answered from the client's cache.
     rustix::fs::statfs(path).map_err(|errno| Fault::new("ask for the figures of", path, errno))?;
     let top = rustix::fs::openat(CWD, path, FLAGS, Mode::empty())

@@ -54,7 +54,7 @@ pub(crate) enum How {
 }
 
 /// What a child answers.
-pub(crate) type Answer = Result<(), Fault>;
+pub(crate) type ChildResult = Result<(), Fault>;
 
 /// Which call failed, on what, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Starts disposable children, one at a time for each mount, and never waits for one that a silent
 //! server holds.
 
-use crate::child_request::{Answer, ChildRequest, Fault};
+use crate::child_request::{ChildRequest, ChildResult, Fault};
 use std::{
     ffi::OsString,
     io,
@@ -78,7 +78,7 @@ impl ChildRunner {
         ended
     }
 
-    async fn start_and_listen(&mut self, request: &ChildRequest) -> io::Result<Answer> {
+    async fn start_and_listen(&mut self, request: &ChildRequest) -> io::Result<ChildResult> {
         let mut command = Command::new(&self.program.path);
         command
             .args(&self.program.arguments)

@@ -16,7 +16,7 @@ use crate::{
     mountinfo::{MOUNTINFO_LIMIT, MountTable, MountTableError},
     nfs::Nfs,
     plan::{LOOPBACK, Plan, Refusal, plan},
-    report::{Options, Report},
+    report::{HealthReporter, Options},
     tunnel::{LastFailure, OpenTunnels, Route},
 };
 use std::{
@@ -65,7 +65,7 @@ pub(crate) struct Keeper {
     pub(super) mount: Mount,
     route: Option<Route>,
     pub(super) options: Options,
-    pub(super) report: Report,
+    pub(super) report: HealthReporter,
     pub(super) runner: ChildRunner,
     port: Option<u16>,
     tunnel: JoinSet<()>,
@@ -80,7 +80,7 @@ impl Keeper {
         mount: Mount,
         route: Option<Route>,
         options: Options,
-        report: Report,
+        report: HealthReporter,
         open: OpenTunnels,
     ) -> Self {
         let runner = ChildRunner::new(options.child.clone());

@@ -24,12 +24,12 @@ pub struct Options {
 
 /// Where one keeper says how its mount is.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct HealthReporter {
     index: usize,
     all: Arc<watch::Sender<Vec<MountHealth>>>,
 }
 
-impl Report {
+impl HealthReporter {
     pub(crate) fn new(index: usize, all: Arc<watch::Sender<Vec<MountHealth>>>) -> Self {
         Self { index, all }
     }

@@ -4,7 +4,7 @@ use crate::{
     file::{Mount, MountsFile, What},
     health::{Health, MountHealth},
     keeper::Keeper,
-    report::{Options, Report},
+    report::{HealthReporter, Options},
     tunnel::{Credentials, OpenTunnels, Route, TunnelError},
 };
 use jiff::Timestamp;
@@ -104,7 +104,7 @@ impl Supervisor {
         let (mut keepers, open) = (JoinSet::new(), OpenTunnels::default());
         for (index, (mount, route)) in file.mounts.into_iter().zip(routes).enumerate() {
             let span = info_span!("mount", mount = %mount.name);
-            let report = Report::new(index, Arc::clone(&health));
+            let report = HealthReporter::new(index, Arc::clone(&health));
             let keeper = Keeper::new(mount, route, options.clone(), report, open.clone());
             keepers.spawn(keeper.run(stop.child_token()).instrument(span));
         }

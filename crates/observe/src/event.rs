@@ -37,7 +37,7 @@ pub struct Event {
 impl Event {
     /// Reads a record; `None` if another record says the same.
     #[must_use]
-    pub fn of(source: Source, record: &Record) -> Option<Self> {
+    pub fn from_record(source: Source, record: &Record) -> Option<Self> {
         let time = stamp::time(source, &record.bytes);
         let length = stamp::length(
             source,
@@ -58,7 +58,7 @@ impl Event {
         let class = name(&parts.class);
         let message = without_values(&parts.message);
         Some(Self {
-            fingerprint: Fingerprint::of(&class, &message, &frames),
+            fingerprint: Fingerprint::new(&class, &message, &frames),
             source,
             severity: parts.severity,
             class: text::within(&class, page::CLASS).0.to_owned(),

@@ -133,7 +133,7 @@ fn new_error(
         let share = it.count.saturating_mul(SHARE) >= requests;
         shops.canaries.contains(shop) && it.count >= FEW && requests > 0 && share
     };
-    let expected = Expected::of(shops, &here, traffic, now);
+    let expected = Expected::new(shops, &here, traffic, now);
     if !expected.is_heard {
         return None;
     }
@@ -170,7 +170,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn of(
+    fn new(
         shops: Shops<'_>,
         here: &[&&Fatal],
         traffic: &BTreeMap<&str, Traffic>,

@@ -21,7 +21,7 @@ impl Fingerprint {
     /// Fingerprint version 1: the first 64 bits of the SHA-256 of `1`, the class, the message
     /// without its values, and the topmost frames, each ended by a NUL. What is not in it, such as
     /// lines, paths and how bad an error is, makes no other group.
-    pub(crate) fn of(class: &str, message: &str, frames: &[String]) -> Self {
+    pub(crate) fn new(class: &str, message: &str, frames: &[String]) -> Self {
         let mut hash = Sha256::new();
         for part in ["1", class, message]
             .into_iter()

@@ -15,7 +15,7 @@ mod pair;
 mod token;
 
 /// What a rule found at a place: how many bytes stay, and how many after them are replaced.
-struct Found {
+struct Masked {
     stay: usize,
     replaced: usize,
     by: &'static str,
@@ -38,7 +38,7 @@ pub fn masked(text: &str) -> String {
             in_frame = bytes[at] == b'#' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
         }
         match found(bytes, at, in_frame, &mut looked) {
-            Some(Found { stay, replaced, by }) => {
+            Some(Masked { stay, replaced, by }) => {
                 let from = text.ceil_char_boundary(at + stay);
                 out.push_str(&text[kept..from]);
                 out.push_str(by);
@@ -52,10 +52,10 @@ pub fn masked(text: &str) -> String {
     out
 }
 
-fn found(bytes: &[u8], at: usize, in_frame: bool, looked: &mut usize) -> Option<Found> {
+fn found(bytes: &[u8], at: usize, in_frame: bool, looked: &mut usize) -> Option<Masked> {
     let rest = &bytes[at..];
     let all = |replaced, by| {
-        Some(Found {
+        Some(Masked {
             stay: 0,
             replaced,
             by,
@@ -64,7 +64,7 @@ fn found(bytes: &[u8], at: usize, in_frame: bool, looked: &mut usize) -> Option<
     match rest[0] {
         b'?' => {
             let length = token::query(rest)?;
-            return Some(Found {
+            return Some(Masked {
                 stay: 1,
                 replaced: length - 1,
                 by: "<query>",
@@ -72,7 +72,7 @@ fn found(bytes: &[u8], at: usize, in_frame: bool, looked: &mut usize) -> Option<
         }
         b':' => {
             let length = token::credentials(rest)?;
-            return Some(Found {
+            return Some(Masked {
                 stay: 3,
                 replaced: length - 3,
                 by: SECRET,

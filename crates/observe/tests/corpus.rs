@@ -109,7 +109,8 @@ fn events(path: &Path, piece: usize) -> Vec<Event> {
         records.end(|record| found.push(record));
     }
     let all = found.iter();
-    all.filter_map(|record| Event::of(source, record)).collect()
+    all.filter_map(|record| Event::from_record(source, record))
+        .collect()
 }
 
 fn files(directory: &Path, kind: &str) -> Vec<PathBuf> {

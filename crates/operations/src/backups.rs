@@ -20,7 +20,7 @@ pub struct Backups {
 
 impl Backups {
     /// What the CronJob says. Backups that a person started are no Jobs of it.
-    fn of(cron: &Value) -> Self {
+    fn from_cron_job(cron: &Value) -> Self {
         let (spec, status) = (&cron["spec"], &cron["status"]);
         let time = |name: &str| status[name].as_str().and_then(|it| it.parse().ok());
         let (begun, last): (Option<Timestamp>, Option<_>) =
@@ -43,7 +43,7 @@ impl Backups {
 /// If the API server does not say it.
 pub async fn backups(cluster: &Cluster, shop: &str) -> Result<Option<Backups>, OperationError> {
     let found = cluster.get(&backup_job(shop)).await?;
-    Ok(found.as_ref().map(Backups::of))
+    Ok(found.as_ref().map(Backups::from_cron_job))
 }
 
 #[cfg(test)]
@@ -89,12 +89,12 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                Backups::of(&json!({ "status": status })),
+                Backups::from_cron_job(&json!({ "status": status })),
                 expected,
                 "{status}"
             );
         }
-        let suspended = Backups::of(&json!({ "spec": { "suspend": true } }));
+        let suspended = Backups::from_cron_job(&json!({ "spec": { "suspend": true } }));
         assert!(suspended.suspended && suspended.failed.is_none());
     }
 }

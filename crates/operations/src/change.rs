@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
         Self {
             cluster,
             of_shops: Samples::default(),
-            of_objects: Tried::of(shops),
+            of_objects: Tried::new(shops),
         }
     }
 

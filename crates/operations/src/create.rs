@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::LazyLock};
 
 /// A server of the class, and the shop's part of it.
-pub type Place = (String, String);
+pub type Placement = (String, String);
 
 /// To compile the definitions takes longer than everything else here.
 pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
@@ -31,17 +31,17 @@ pub struct NewShop {
     /// Its hosts; the first one is primary, and the others redirect to it.
     pub domains: Vec<String>,
     /// Server and database.
-    pub database: Option<Place>,
+    pub database: Option<Placement>,
     /// Cache and prefix.
-    pub cache: Option<Place>,
+    pub cache: Option<Placement>,
     /// The Redis database of its sessions.
     pub sessions: Option<u32>,
     /// Search server and prefix.
-    pub search: Option<Place>,
+    pub search: Option<Placement>,
     /// Queue server and virtual host.
-    pub queue: Option<Place>,
+    pub queue: Option<Placement>,
     /// File system and directory.
-    pub media: Option<Place>,
+    pub media: Option<Placement>,
     /// Access point of EFS.
     pub access_point: Option<String>,
     /// Pods at least.
@@ -59,7 +59,7 @@ pub struct NewShop {
 /// # Errors
 ///
 /// If there is no slash.
-pub fn place(text: &str) -> Result<Place, String> {
+pub fn place(text: &str) -> Result<Placement, String> {
     let (server, part) = text.split_once('/').ok_or_else(|| {
         format!("{text:?}: expected a name of the class's backends, / and the shop's part")
     })?;
@@ -117,7 +117,7 @@ impl NewShop {
         }
         Draft {
             keys: keys(&shop, class),
-            problems: against(&self.name, &shop, fleet, &mut Claims::of(fleet)),
+            problems: against(&self.name, &shop, fleet, &mut Claims::new(fleet)),
             notes,
             shop: Some(resource),
         }
@@ -128,7 +128,7 @@ impl NewShop {
         let magento = engine != Engine::Php;
         let mut problems = Vec::new();
         let mut choose = |kind: &str,
-                          given: &Option<Place>,
+                          given: &Option<Placement>,
                           known: Vec<&str>,
                           part: String,
                           needed: bool| {
@@ -193,10 +193,10 @@ impl NewShop {
     /// What the shop uses of the class's backends: of each, which one and what is the shop's there.
     fn services(
         &self,
-        database: Option<Place>,
-        cache: Option<Place>,
-        search: Option<Place>,
-        media: Option<Place>,
+        database: Option<Placement>,
+        cache: Option<Placement>,
+        search: Option<Placement>,
+        media: Option<Placement>,
     ) -> Value {
         let mut services = json!({});
         if let Some((server, name)) = database {
@@ -297,7 +297,7 @@ pub fn keys(shop: &Shop, class: &ShopClass) -> Vec<&'static str> {
 
 /// What is known of a Secret in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum SecretKeys {
     /// It has these keys.
     Keys(BTreeSet<String>),
     /// There is none.
@@ -312,7 +312,11 @@ pub enum Found {
 /// # Errors
 ///
 /// If the API server does not say it.
-pub async fn look(cluster: &Cluster, shop: &str, secret: &str) -> Result<Found, OperationError> {
+pub async fn look(
+    cluster: &Cluster,
+    shop: &str,
+    secret: &str,
+) -> Result<SecretKeys, OperationError> {
     let identity = Identity {
         api_version: "v1".into(),
         kind: "Secret".into(),
@@ -323,10 +327,10 @@ pub async fn look(cluster: &Cluster, shop: &str, secret: &str) -> Result<Found, 
         Ok(Some(mut secret)) => {
             let data = secret["data"].take();
             let data = data.as_object().into_iter().flatten();
-            Ok(Found::Keys(data.map(|(key, _)| key.clone()).collect()))
+            Ok(SecretKeys::Keys(data.map(|(key, _)| key.clone()).collect()))
         }
-        Ok(None) => Ok(Found::Nothing),
-        Err(error) if error.reason() == Reason::ApiForbidden => Ok(Found::Unknown),
+        Ok(None) => Ok(SecretKeys::Nothing),
+        Err(error) if error.reason() == Reason::ApiForbidden => Ok(SecretKeys::Unknown),
         Err(error) => Err(error.into()),
     }
 }

@@ -28,7 +28,7 @@ pub struct Halt {
 impl Halt {
     /// Reads the ConfigMap; what it does not say is "somebody".
     #[must_use]
-    pub fn of(found: &Value) -> Self {
+    pub fn from_config_map(found: &Value) -> Self {
         let text = |key: &str| found["data"][key].as_str().unwrap_or("somebody").to_owned();
         Self {
             by: text("by"),
@@ -51,7 +51,7 @@ impl Halt {
 /// If the API server does not do it.
 pub async fn get(cluster: &Cluster, namespace: &str) -> Result<Option<Halt>, ApiError> {
     let found = cluster.get(&identity(namespace)).await?;
-    Ok(found.as_ref().map(Halt::of))
+    Ok(found.as_ref().map(Halt::from_config_map))
 }
 
 /// Halts every rollout within seconds. The result is what could not be recorded.
@@ -99,7 +99,7 @@ pub async fn lift(cluster: &Cluster, namespace: &str, by: &str) -> Result<Vec<St
         by: pulled,
         at,
         why,
-    } = Halt::of(&found);
+    } = Halt::from_config_map(&found);
     let who = Who {
         by: by.to_owned(),
         why: format!("it was pulled by {pulled} at {at}: {why}"),

@@ -33,7 +33,7 @@ pub fn problems(rows: &Rows, place: &Path) -> Vec<String> {
 /// left out: [`problems`] has them.
 #[must_use]
 pub fn problems_with(rows: &Rows, fleet: &Fleet, place: &Path) -> Vec<String> {
-    let mut claims = Claims::of(fleet);
+    let mut claims = Claims::new(fleet);
     let mut problems = Vec::new();
     for (line, row) in rows {
         let Ok(shop) = read(row) else { continue };

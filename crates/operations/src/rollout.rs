@@ -99,7 +99,7 @@ pub fn download(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet) -> Option
     let downloads = release.downloads.as_ref()?;
     Some(match (assigned, running) {
         (Some(_), None) => Download::AtMost(downloads.fresh),
-        (_, running) => downloads.of(running),
+        (_, running) => downloads.for_running(running),
     })
 }
 

@@ -15,7 +15,7 @@ const LIMIT: usize = 8 << 20;
 
 /// What is asked of it.
 #[derive(Debug)]
-pub struct Question<'a> {
+pub struct WatchRequest<'a> {
     method: Method,
     /// The shop; all of them if it is missing.
     shop: Option<&'a str>,
@@ -24,7 +24,7 @@ pub struct Question<'a> {
     body: Vec<u8>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> WatchRequest<'a> {
     /// A page of a shop, such as `errors`.
     #[must_use]
     pub fn get(shop: &'a str, path: &str) -> Self {
@@ -160,7 +160,9 @@ mod tests {
     use serde_json::json;
 
     async fn uptime(script: &Script) -> Result<Uptime, OperationError> {
-        let answer = Question::get("acme", "uptime").ask(&script.cluster()).await;
+        let answer = WatchRequest::get("acme", "uptime")
+            .ask(&script.cluster())
+            .await;
         script.end();
         answer
     }
@@ -220,7 +222,7 @@ mod tests {
     async fn a_name_is_never_a_path() {
         for bad in ["", "../secrets", "a/b", "a?b", "Acme"] {
             let script = Script::new([]);
-            let answer = Question::get(bad, "uptime")
+            let answer = WatchRequest::get(bad, "uptime")
                 .ask::<Uptime>(&script.cluster())
                 .await;
             assert!(matches!(answer, Err(OperationError::Argument(_))), "{bad}");

@@ -1,12 +1,12 @@
 //! What ails a shop's pods and its Secret: what [`plan::why`] cannot know, because it asks nobody.
 
-use crate::create::{Found, keys, look};
+use crate::create::{SecretKeys, keys, look};
 use api::{Fleet, Shop, ShopState, namespace, symptom::symptoms};
 use client::Cluster;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
-use plan::why::Answer;
+use plan::why::Explanation;
 
 /// Pods that are looked at: those of one shop are seldom more, and what ails them is seldom
 /// different.
@@ -15,7 +15,7 @@ const PODS: u32 = 100;
 /// Adds what is wrong with the pods, and with the Secret of a shop that should be served and is
 /// not. Who may not look at them is told the rest. The result is the pods, as far as they were
 /// looked at.
-pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) -> Vec<Pod> {
+pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Explanation) -> Vec<Pod> {
     let shop = fleet.shops.get(&answer.shop);
     let runs = |shop: &Shop| matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance);
     if answer.verdict != "served" && shop.is_some_and(runs) {
@@ -24,7 +24,7 @@ pub async fn complete(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) -> 
     pods(cluster, answer).await
 }
 
-async fn pods(cluster: &Cluster, answer: &mut Answer) -> Vec<Pod> {
+async fn pods(cluster: &Cluster, answer: &mut Explanation) -> Vec<Pod> {
     let namespace = namespace(&answer.shop);
     let api: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let params = ListParams::default().limit(PODS);
@@ -45,7 +45,7 @@ async fn pods(cluster: &Cluster, answer: &mut Answer) -> Vec<Pod> {
 }
 
 /// Pods without their Secret wait for it, and say nothing.
-async fn secret(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) {
+async fn secret(cluster: &Cluster, fleet: &Fleet, answer: &mut Explanation) {
     let shop = fleet.shops.get(&answer.shop);
     let class = shop.and_then(|shop| fleet.classes.get(&shop.spec.class));
     let (Some(shop), Some(class)) = (shop, class) else {
@@ -57,12 +57,12 @@ async fn secret(cluster: &Cluster, fleet: &Fleet, answer: &mut Answer) {
     let needed = keys(shop, class);
     let (name, namespace) = (&wanted.name, namespace(&answer.shop));
     let missing: Vec<_> = match look(cluster, &answer.shop, name).await {
-        Ok(Found::Keys(keys)) => {
+        Ok(SecretKeys::Keys(keys)) => {
             let missing = |key: &&str| !keys.contains(*key);
             needed.into_iter().filter(missing).collect()
         }
-        Ok(Found::Nothing) => needed,
-        Ok(Found::Unknown) => {
+        Ok(SecretKeys::Nothing) => needed,
+        Ok(SecretKeys::Unknown) => {
             let needed = needed.join(", ");
             let fact =
                 format!("whether Secret {namespace}/{name} has {needed} is not for you to see");
@@ -126,7 +126,7 @@ mod tests {
             ("not served", Some("is not for you to see")),
             ("served", None),
         ] {
-            let mut answer = Answer {
+            let mut answer = Explanation {
                 shop: "acme".to_owned(),
                 verdict,
                 facts: Vec::new(),

@@ -20,7 +20,7 @@ pub use super::sampling::TRIES;
 
 /// What a plan is made for.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct PlanRequest<'a> {
     /// The registry.
     pub fleet: &'a Fleet,
     /// What its shops claim.
@@ -51,7 +51,7 @@ pub struct Question<'a> {
 /// # Errors
 ///
 /// If the API server does not do it.
-pub async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<Plan, ApiError> {
+pub async fn plan(cluster: &Cluster, question: &PlanRequest<'_>) -> Result<Plan, ApiError> {
     let one = (question.shops.len() == 1)
         .then(|| question.shops.first().map(String::as_str))
         .flatten();
@@ -102,14 +102,14 @@ pub async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<Plan, Ap
 /// and those of which it can be foreseen what would change from those of which it cannot. What is
 /// rendered is not kept: the objects of all shops together would be gigabytes.
 fn sort<'a>(
-    question: &Question<'_>,
+    question: &PlanRequest<'_>,
     work: Vec<Work<'a>>,
     plan: &mut Plan,
 ) -> (Vec<Work<'a>>, Vec<Sample<'a>>) {
     let (mut unknown, mut foreseen) = (Vec::new(), Vec::new());
-    let claims = Claims::of(question.before);
+    let claims = Claims::new(question.before);
     for (name, found, live) in work {
-        let Question { fleet, now, .. } = *question;
+        let PlanRequest { fleet, now, .. } = *question;
         let objects = match rendered(fleet, question.claims, &name, found, now) {
             Ok(objects) => objects,
             Err(why) => {
@@ -143,7 +143,7 @@ fn sort<'a>(
 
 /// Shops with objects that are no longer in the registry.
 fn take_down(
-    question: &Question<'_>,
+    question: &PlanRequest<'_>,
     rest: BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>,
     plan: &mut Plan,
     work: &mut Vec<Work<'_>>,

@@ -91,7 +91,7 @@ impl Edited<'_> {
         for object in &then {
             let was = before.remove(object.identity());
             if was.is_none_or(|was| was.json() != object.json()) {
-                expected.push(Expected::of(name, was, object));
+                expected.push(Expected::new(name, was, object));
                 steps.push(Step::Write(object));
             }
         }
@@ -182,7 +182,7 @@ impl Foreseen {
     fn like(&self) -> BTreeSet<Like> {
         let of_shop = |(shop, all): (&String, &Vec<Expected>)| {
             let all = all.iter();
-            all.map(|one| Like::of(shop, &one.change.object))
+            all.map(|one| Like::new(shop, &one.change.object))
                 .collect::<Vec<_>>()
         };
         self.shops.iter().flat_map(of_shop).collect()
@@ -229,7 +229,7 @@ fn found(
             Some(_) if identity.kind == "Job" => {}
             Some(live) if live.applied == one.change.desired => {}
             Some(live) if live.applied.is_some() && live.applied == one.was => {
-                one.change.seen = Some(super::ObjectVersion::of(&one.change.object.kind, live));
+                one.change.seen = Some(super::ObjectVersion::new(&one.change.object.kind, live));
                 found.push(one);
             }
             // The scheduler has yet to write it, or somebody else did.
@@ -295,7 +295,7 @@ mod tests {
     }
 
     /// Where the API server has a kind.
-    fn of(kind: &Kind, namespace: &str) -> String {
+    fn path_of(kind: &Kind, namespace: &str) -> String {
         let resource = kind.resource();
         let root = if resource.group.is_empty() {
             "api"
@@ -366,13 +366,13 @@ mod tests {
                 .keys()
                 .filter_map(|name| Some(metadata((name, of_kind(name)?))))
                 .collect();
-            let path = format!("GET {}", of(kind, ""));
+            let path = format!("GET {}", path_of(kind, ""));
             exchanges.push(expect(&path).answers(list(&all, None)));
         }
         for one in &foreseen.shops["s0"] {
             let it = &one.change.object;
             let kind = KINDS.iter().find(|kind| kind.name == it.kind).unwrap();
-            let path = format!("{}/{}", of(kind, "/namespaces/shop-s0"), it.name);
+            let path = format!("{}/{}", path_of(kind, "/namespaces/shop-s0"), it.name);
             if one.was.is_some() {
                 let was = rendered(&fleet, &claims, "s0", fleet.shops.get("s0"), now()).unwrap();
                 let was = was.iter().find(|was| was.identity() == it).unwrap();
@@ -381,7 +381,7 @@ mod tests {
             exchanges.push(expect(&format!("PATCH {path} dryRun=All")).stores());
         }
         let script = Script::new(exchanges);
-        let (cluster, mut tried) = (script.cluster(), Tried::of(7));
+        let (cluster, mut tried) = (script.cluster(), Tried::new(7));
         let plan = first.tried(&cluster, foreseen, &mut tried).await.unwrap();
         // Of the next part, nothing is listed or tried again.
         let next = edited(&fleet, &claims, &rest);

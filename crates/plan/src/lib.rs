@@ -121,7 +121,7 @@ impl ObjectVersion {
     /// What is compared later. A status that changes, as that of a Deployment or an autoscaler does
     /// all the time, is not a move.
     #[must_use]
-    pub fn of(kind: &str, live: &ObjectMetaSummary) -> Self {
+    pub fn new(kind: &str, live: &ObjectMetaSummary) -> Self {
         let version = match (live.generation, kind) {
             (Some(generation), _) => format!("generation {generation}"),
             (

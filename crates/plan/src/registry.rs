@@ -42,7 +42,7 @@ async fn change(
     let before = cluster.get(identity).await?;
     let seen = before
         .as_ref()
-        .map(|before| ObjectVersion::of(&identity.kind, &live(before)));
+        .map(|before| ObjectVersion::new(&identity.kind, &live(before)));
     let mut change = Change {
         object: identity.clone(),
         action: if before.is_some() {

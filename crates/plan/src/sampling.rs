@@ -27,7 +27,7 @@ pub(super) struct Expected {
 
 impl Expected {
     /// What becomes of an object that is rendered like this now, and was before.
-    pub(super) fn of(shop: &str, was: Option<&Object>, object: &Object) -> Self {
+    pub(super) fn new(shop: &str, was: Option<&Object>, object: &Object) -> Self {
         let change = change(was, object);
         let counts = was.is_none() && object.identity().kind != "ConfigMap";
         Self {
@@ -76,14 +76,14 @@ pub(super) fn predicted(
 ) -> Option<Vec<Expected>> {
     let change = |step: &Step<'_>| match step {
         Step::Delete(Deletion { identity, .. }) => Some(Expected::gone(deletion(identity, live))),
-        Step::Create(object) => Some(Expected::of(shop, None, object)),
+        Step::Create(object) => Some(Expected::new(shop, None, object)),
         Step::Write(object) => {
             let live = live.get(object.identity())?;
             let was = before
                 .iter()
                 .find(|before| before.identity() == object.identity())?;
-            let mut expected = Expected::of(shop, Some(was), object);
-            expected.change.seen = Some(ObjectVersion::of(&object.identity().kind, live));
+            let mut expected = Expected::new(shop, Some(was), object);
+            expected.change.seen = Some(ObjectVersion::new(&object.identity().kind, live));
             (live.applied == expected.was).then_some(expected)
         }
     };
@@ -195,7 +195,7 @@ pub(super) fn deletion(
 ) -> Change {
     let seen = live
         .get(identity)
-        .map(|live| ObjectVersion::of(&identity.kind, live));
+        .map(|live| ObjectVersion::new(&identity.kind, live));
     Change {
         object: identity.clone(),
         action: Action::Delete,
@@ -215,7 +215,7 @@ pub(super) fn written(object: &Object, live: Option<&ObjectMetaSummary>) -> Chan
         } else {
             Action::Create
         },
-        seen: live.map(|live| ObjectVersion::of(&identity.kind, live)),
+        seen: live.map(|live| ObjectVersion::new(&identity.kind, live)),
         desired: Some(object.digest()),
         fields: Vec::new(),
         refused: None,

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct Explanation {
     /// The shop.
     pub shop: String,
     /// In one word: whether it is served.
@@ -23,7 +23,7 @@ pub struct Answer {
     pub advice: Vec<String>,
 }
 
-impl Answer {
+impl Explanation {
     /// Adds which Releases cannot be read, of whatever channel: what they would have said of one is
     /// unknown.
     pub fn unreadable(&mut self, problems: &[String]) {
@@ -43,7 +43,7 @@ impl Answer {
     }
 }
 
-impl Answer {
+impl Explanation {
     /// Adds what is wrong with the shop's pods.
     pub fn pods(&mut self, symptoms: Vec<Symptom>) {
         for Symptom { fact, advice } in symptoms {
@@ -66,8 +66,8 @@ pub fn why(
     (fleet, claims): (&Fleet, &Claims),
     halted: Option<&str>,
     now: Timestamp,
-) -> Answer {
-    let mut answer = Answer {
+) -> Explanation {
+    let mut answer = Explanation {
         shop: name.to_owned(),
         verdict: verdict(shop),
         facts: Vec::new(),
@@ -141,7 +141,7 @@ pub fn why(
         // Whether it can be rendered, its conditions say.
         assign::found(&resolution, claims).map(drop)
     } else {
-        let known = assign::Known::recorded(shop);
+        let known = assign::Circumstances::recorded(shop);
         assign::desired(&resolution, claims, &known, now).map(drop)
     };
     match found {
@@ -202,7 +202,7 @@ fn verdict(shop: &Shop) -> &'static str {
     }
 }
 
-fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
+fn release(answer: &mut Explanation, shop: &Shop, fleet: &Fleet, now: Timestamp) {
     let told = shop
         .status
         .as_ref()
@@ -248,7 +248,7 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
 }
 
 /// What agents said of the release that failed, also where the pod that said so is gone.
-fn rejected(answer: &mut Answer, shop: &Shop, told: &ShopRelease) {
+fn rejected(answer: &mut Explanation, shop: &Shop, told: &ShopRelease) {
     let all = shop
         .status
         .as_ref()
@@ -282,7 +282,7 @@ fn rejected(answer: &mut Answer, shop: &Shop, told: &ShopRelease) {
 }
 
 fn newer(
-    answer: &mut Answer,
+    answer: &mut Explanation,
     shop: &Shop,
     told: &ShopRelease,
     newest: &str,
@@ -384,7 +384,7 @@ fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
 
 /// The answer for people.
 #[must_use]
-pub fn text(answer: &Answer) -> String {
+pub fn text(answer: &Explanation) -> String {
     let facts = answer.facts.iter().map(|fact| format!("  {fact}\n"));
     let advice = answer.advice.iter().map(|advice| format!("  → {advice}\n"));
     format!("{}: {}\n", answer.shop, answer.verdict) + &facts.chain(advice).collect::<String>()

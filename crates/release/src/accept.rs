@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// What a node knows when it is offered a release.
 #[derive(Debug, Clone)]
-pub struct Policy<'a> {
+pub struct AcceptancePolicy<'a> {
     /// The channel that it follows.
     pub channel: &'a ChannelName,
     /// The lowest sequence to accept, for nodes that have accepted nothing yet.
@@ -200,7 +200,7 @@ impl Refusal {
     }
 }
 
-impl Policy<'_> {
+impl AcceptancePolicy<'_> {
     /// Whether `release`, verified under `root`, may be activated.
     ///
     /// # Errors
@@ -238,8 +238,8 @@ impl Policy<'_> {
         Ok(())
     }
 
-    /// Whether `release` may be recorded where its manifest runs already: as [`Policy::accept`],
-    /// but expiry and the list of rejected manifests, which guard activation, do not count.
+    /// Whether `release` may be recorded where its manifest runs already: as [`Self::accept`], but
+    /// expiry and the list of rejected manifests, which guard activation, do not count.
     ///
     /// # Errors
     ///

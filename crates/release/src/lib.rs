@@ -29,7 +29,7 @@
 //! its signatures were checked.
 //!
 //! ```
-//! use release::{Envelope, Manifest, Policy, TrustRoot};
+//! use release::{Envelope, Manifest, AcceptancePolicy, TrustRoot};
 //!
 //! # type Error = Box<dyn std::error::Error>;
 //! fn may_run(
@@ -37,7 +37,7 @@
 //!     next: &[u8],
 //!     head: &[u8],
 //!     manifest: &[u8],
-//!     policy: &Policy,
+//!     policy: &AcceptancePolicy,
 //! ) -> Result<Manifest, Error> {
 //!     let root = TrustRoot::from_trusted(root)?.successor(next)?;
 //!     let release = root.verify_release(&Envelope::parse(head)?)?;
@@ -72,11 +72,12 @@ mod public_key;
 mod reason;
 mod secret_key;
 mod statement;
+mod time_range;
 mod tree;
 mod trust;
 mod verified;
 
-pub use accept::{Accepted, Policy, Refusal};
+pub use accept::{AcceptancePolicy, Accepted, Refusal};
 pub use algorithm::{Algorithm, KeyError};
 pub use attach::AttachError;
 pub use backoff::backoff;
@@ -97,6 +98,7 @@ pub use secret_key::SecretKey;
 pub use statement::{
     RELEASE_PAYLOAD_TYPE, RELEASE_PREDICATE_TYPE, Release, STATEMENT_TYPE, StatementError,
 };
+pub use time_range::{TimeRange, TimeRangeError};
 pub use tree::{Fault, Link, Node, RequiredDirectories, Tree, TreeError, check_tree};
 pub use trust::{ROOT_PAYLOAD_TYPE, TrustError, TrustRoot};
 pub use verified::Verified;

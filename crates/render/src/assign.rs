@@ -159,7 +159,7 @@ pub fn record(release: &ResolvedRelease, now: Timestamp) -> ShopRelease {
 
 /// What is known of the moment, besides the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Circumstances {
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
     /// Whether the controller holds the shop's migration lease, and cron has ended.
@@ -172,7 +172,7 @@ pub struct Known {
     pub at_zero: bool,
 }
 
-impl Known {
+impl Circumstances {
     /// What the shop's own status tells, for who is not the controller.
     #[must_use]
     pub fn recorded(shop: &Shop) -> Self {
@@ -230,7 +230,7 @@ pub const SWITCHING: &str = "Switching";
 pub fn desired(
     resolution: &Resolution<'_>,
     claims: &Claims,
-    known: &Known,
+    known: &Circumstances,
     now: Timestamp,
 ) -> Result<Vec<Object>, AssignError> {
     let Resolution { name, shop, .. } = *resolution;

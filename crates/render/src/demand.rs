@@ -18,7 +18,7 @@ pub(crate) enum Demand {
 }
 
 impl Demand {
-    pub(crate) fn of(context: &ShopContext<'_>) -> Self {
+    pub(crate) fn new(context: &ShopContext<'_>) -> Self {
         let scale = &context.spec.scale;
         let without = matches!(
             context.spec.state,

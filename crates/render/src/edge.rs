@@ -47,7 +47,7 @@ pub struct Site {
 impl Site {
     /// The site of a shop whose class uses the maps.
     #[must_use]
-    pub fn of(shop: &Shop, class: &ShopClass) -> Option<Self> {
+    pub fn new(shop: &Shop, class: &ShopClass) -> Option<Self> {
         let route = class.spec.route.map.as_ref()?;
         let closed = matches!(shop.spec.state, ShopState::Suspended | ShopState::Archived)
             .then_some(shop.spec.state);
@@ -97,7 +97,7 @@ pub enum EdgeError {
 #[must_use]
 pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
     let site = |(name, shop): (&String, &Shop)| {
-        let mut site = Site::of(shop, fleet.classes.get(&shop.spec.class)?)?;
+        let mut site = Site::new(shop, fleet.classes.get(&shop.spec.class)?)?;
         site.domains
             .retain(|domain| claims.has_host(name, &domain.host));
         Some((name.clone(), site))

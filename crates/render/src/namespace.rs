@@ -75,7 +75,7 @@ pub(crate) fn account(context: &ShopContext<'_>) -> Object {
 /// What a runaway job may take from the others at most: twice the pods that the shop can have, and
 /// room for cron and jobs.
 pub(crate) fn quota(context: &ShopContext<'_>) -> Object {
-    let most = 2 * Demand::of(context).most();
+    let most = 2 * Demand::new(context).most();
     let (sizes, overlay) = (&context.class.sizes, &context.class.overlay);
     let around = Requests::new(&sizes.agent).plus(Requests::new(&sizes.nginx));
     let extra = overlay

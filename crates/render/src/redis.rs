@@ -58,7 +58,7 @@ pub enum Password {
 impl Password {
     /// The hash of a password.
     #[must_use]
-    pub fn of(password: &str) -> Self {
+    pub fn hashed(password: &str) -> Self {
         Self::Hash(Sha256::digest(password.as_bytes()).to_string())
     }
 }
@@ -85,7 +85,7 @@ pub fn separate<'a>(shop: &Shop, class: &'a ShopClass) -> Option<&'a Cache> {
 /// ```
 /// use render::redis::{Password, acl};
 ///
-/// let line = acl("acme", "acme_", &Password::of("secret"));
+/// let line = acl("acme", "acme_", &Password::hashed("secret"));
 /// let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
 /// let user = format!("ACL SETUSER acme reset on #{hash} ~acme_* ~zc:k:acme_* ");
 /// assert!(line.starts_with(&user));

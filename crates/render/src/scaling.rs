@@ -21,7 +21,7 @@ const LONGEST: i32 = 3600;
 /// Only where there is something to decide: each autoscaler costs its controller a look every 15
 /// seconds.
 pub(crate) fn autoscaler(context: &ShopContext<'_>) -> Option<Object> {
-    let Demand::Between { min, max } = Demand::of(context) else {
+    let Demand::Between { min, max } = Demand::new(context) else {
         return None;
     };
     let target = &context.spec.scale.target;
@@ -116,7 +116,7 @@ fn behaviour(context: &ShopContext<'_>) -> HorizontalPodAutoscalerBehavior {
 
 /// Nodes are drained one pod of the shop at a time.
 pub(crate) fn budget(context: &ShopContext<'_>) -> Option<Object> {
-    if Demand::of(context).most() == 0 {
+    if Demand::new(context).most() == 0 {
         return None;
     }
     let spec = PodDisruptionBudgetSpec {

@@ -9,7 +9,7 @@ use api::{
     SearchRef, Shop, ShopClass, ShopClassSpec, ShopSpec, Tenants,
 };
 use api::{RenderContext, ResolvedRelease, name};
-use backend::Found;
+use backend::BackendLookup;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
 use release::Migration;
@@ -52,7 +52,7 @@ impl<'a> ShopContext<'a> {
         let shop_name = shop.metadata.name.as_deref().unwrap_or_default();
         let class_name = class.metadata.name.as_deref().unwrap_or_default();
         let (spec, class) = (&shop.spec, &class.spec);
-        let found = Found {
+        let found = BackendLookup {
             shop: shop_name,
             class: class_name,
         };

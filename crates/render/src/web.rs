@@ -21,7 +21,7 @@ pub(crate) const GRACE: i64 = container::PRE_STOP + container::DRAIN + 5;
 const LARGE: u32 = 8;
 
 pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
-    let demand = Demand::of(context);
+    let demand = Demand::new(context);
     let surge = if demand.most() >= LARGE {
         IntOrString::String("25%".to_owned())
     } else {

@@ -1,7 +1,7 @@
 //! A program that takes its settings from arguments: from the command line to the exit code.
 
 use crate::{
-    Report, Setting as _, Stop, TERMINATION_LOG, caught,
+    FailureReport, Setting as _, Stop, TERMINATION_LOG, caught,
     telemetry::{self, Filter, Format},
 };
 use clap::{Parser, error::ErrorKind};
@@ -22,7 +22,7 @@ pub fn run<A: Parser, E: Error + 'static>(
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let report = Report::new(program, Format::Text, TERMINATION_LOG);
+    let report = FailureReport::new(program, Format::Text, TERMINATION_LOG);
     match caught(|| execute(arguments)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => report.failure(&error, reason(&error)),

@@ -9,8 +9,8 @@
 //! 3. [`Stop::listen`] turns SIGTERM, SIGQUIT and SIGINT into a future.
 //! 4. [`Tasks`] start and end together, if a program has more than one.
 //! 5. [`caught`] turns a panic into an ordinary error: a bug of Longshore, exit code 70.
-//! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and
-//!    gives the exit code.
+//! 6. [`FailureReport::failure`] prints the last line, leaves the termination message for
+//!    Kubernetes, and gives the exit code.
 //!
 //! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference
 //! page ([`reference()`]) all come from that one table.
@@ -52,7 +52,7 @@ pub use panicked::{Panicked, caught};
 pub use pull_settings::{MEMORY_FLOOR, PullSettings, Templates};
 pub use quantity::ByteSize;
 pub use reference::{help, reference};
-pub use report::{Chain, Report, TERMINATION_LIMIT, TERMINATION_LOG};
+pub use report::{Chain, FailureReport, TERMINATION_LIMIT, TERMINATION_LOG};
 pub use setting::{AbsolutePath, Setting};
 pub use stop::{Signal, Stop};
 pub use tasks::{TaskError, Tasks};

@@ -50,13 +50,13 @@ impl fmt::Display for Chain<'_> {
 
 /// How the process tells that it failed.
 #[derive(Debug)]
-pub struct Report {
+pub struct FailureReport {
     program: &'static str,
     format: Format,
     termination: PathBuf,
 }
 
-impl Report {
+impl FailureReport {
     /// Reports as `program` in this format; `termination` is the termination message file, usually
     /// [`TERMINATION_LOG`], and is written only where it exists already.
     #[must_use]
@@ -176,8 +176,8 @@ mod tests {
         }
     }
 
-    fn report(format: Format) -> Report {
-        Report::new("longshore-init", format, "/nonexistent/termination-log")
+    fn report(format: Format) -> FailureReport {
+        FailureReport::new("longshore-init", format, "/nonexistent/termination-log")
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use std::{collections::BTreeSet, fs};
-//! use tarball::{PackOptions, Place, Unpacker};
+//! use tarball::{PackOptions, ChunkTarget, Unpacker};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let scratch = tempfile::tempdir()?;
@@ -30,7 +30,7 @@
 //! assert_eq!((packed.files, packed.chunks.len()), (1, 1));
 //!
 //! let unpacker = Unpacker::new(&tree)?;
-//! let place = Place { target: Some(&"shop".parse()?), replaced: &BTreeSet::new(), last: true };
+//! let place = ChunkTarget { target: Some(&"shop".parse()?), replaced: &BTreeSet::new(), last: true };
 //! let entries = unpacker.worker().chunk(&bytes, &packed.chunks[0], &place)?;
 //! assert_eq!(entries[0].path.as_str(), "shop/index.php");
 //! assert_eq!(unpacker.finish(&release::RequiredDirectories::default())?.files, 1);
@@ -49,4 +49,4 @@ pub use entry::{Kind, SPOOL_THRESHOLD, Unpacked, mtime};
 pub use pack::{
     DEFAULT_LEVEL, Entry, PackError, PackOptions, Packed, ScanError, Source, pack, scan,
 };
-pub use unpack::{Place, Totals, UnpackError, Unpacker, Worker};
+pub use unpack::{ChunkTarget, Totals, UnpackError, Unpacker, Worker};

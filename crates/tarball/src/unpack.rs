@@ -12,21 +12,21 @@ mod tree;
 mod worker;
 
 pub use error::UnpackError;
-pub use place::Place;
+pub use place::ChunkTarget;
 pub use worker::Worker;
 
 use parking_lot::Mutex;
 use release::{RelativePath, RequiredDirectories, check_tree};
 use std::{num::NonZeroUsize, panic::resume_unwind, path::Path, thread};
 use tree::{Descent, Tree};
-use worker::Found;
+use worker::Deferred;
 
 /// Unpacks the chunks of a release into one directory. Threads take a [`Worker`] each;
 /// [`Self::finish`] comes when all chunks are in.
 #[derive(Debug)]
 pub struct Unpacker {
     tree: Tree,
-    found: Mutex<Found>,
+    found: Mutex<Deferred>,
 }
 
 /// What an [`Unpacker`] put into its tree.
@@ -61,7 +61,7 @@ impl Unpacker {
         Worker::new(self)
     }
 
-    fn merge(&self, found: &mut Found) {
+    fn merge(&self, found: &mut Deferred) {
         let mut all = self.found.lock();
         all.listed.append(&mut found.listed);
         all.made.append(&mut found.made);
@@ -79,7 +79,7 @@ impl Unpacker {
     /// A link that leaves its module, that another entry's path goes through, or whose path is
     /// taken; what is in the way of a directory that was asked for; the disk.
     pub fn finish(self, asked: &RequiredDirectories<'_>) -> Result<Totals, UnpackError> {
-        let Found {
+        let Deferred {
             listed,
             made,
             mut links,
@@ -169,7 +169,7 @@ mod tests {
         .unwrap();
         let mut unpacker = Unpacker::new(tree)?;
         change(&mut unpacker.tree);
-        let place = Place {
+        let place = ChunkTarget {
             target: None,
             replaced: &BTreeSet::new(),
             last: true,

@@ -28,7 +28,7 @@ use hyper::{body::Incoming, service::service_fn};
 use jiff::Timestamp;
 use kube::core::SelectorExt as _;
 use parking_lot::Mutex;
-use question::{Question, Which};
+use question::{MetricQuery, PodsQuery};
 use runtime::connections::{Requests, serve_through};
 use std::{
     collections::BTreeMap,
@@ -104,8 +104,8 @@ impl CustomMetrics {
 
     fn answer<B>(&self, request: &Request<B>, now: Timestamp) -> Response<Answer> {
         let answer = match question::read(request.method(), request.uri()) {
-            Ok(Question::Resources) => answer::resources(),
-            Ok(Question::Pods(which)) => match self.pods(&which, now) {
+            Ok(MetricQuery::Resources) => answer::resources(),
+            Ok(MetricQuery::Pods(which)) => match self.pods(&which, now) {
                 Some(pods) => {
                     self.counts.answered.fetch_add(1, Relaxed);
                     return answer::pods(&which.namespace, pods);
@@ -122,7 +122,7 @@ impl CustomMetrics {
 
     /// The pods that are asked for, as far as their agents said something lately; none before pods
     /// are listed.
-    fn pods(&self, which: &Which, now: Timestamp) -> Option<Vec<Busy>> {
+    fn pods(&self, which: &PodsQuery, now: Timestamp) -> Option<Vec<Busy>> {
         if !self.pods.is_listed() {
             return None;
         }

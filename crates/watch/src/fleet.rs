@@ -28,7 +28,7 @@ pub(crate) struct Target {
 
 /// What is held of a Shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct ProbedShop {
     class: String,
     /// Hosts that are probed.
     hosts: Vec<(String, Expect)>,
@@ -41,7 +41,7 @@ pub(crate) struct AtEdge(bool);
 /// Shops and classes, as far as they are listed.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
-    pub(crate) shops: Option<BTreeMap<String, Known>>,
+    pub(crate) shops: Option<BTreeMap<String, ProbedShop>>,
     pub(crate) classes: Option<BTreeMap<String, AtEdge>>,
     /// Names of shops by their namespace.
     namespaces: HashMap<String, String>,
@@ -50,7 +50,7 @@ pub(crate) struct Fleet {
 }
 
 /// What is held of a Shop, with its name.
-pub(crate) fn shop(shop: Shop) -> Option<(String, Known)> {
+pub(crate) fn shop(shop: Shop) -> Option<(String, ProbedShop)> {
     let name = shop.metadata.name?;
     let status = shop.status.unwrap_or_default();
     // A shop that never worked is being built: its conditions say what it waits for.
@@ -70,7 +70,7 @@ pub(crate) fn shop(shop: Shop) -> Option<(String, Known)> {
         };
         (domain.host, expect)
     });
-    let known = Known {
+    let known = ProbedShop {
         hosts: hosts.collect(),
         class: shop.spec.class,
     };

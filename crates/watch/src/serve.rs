@@ -143,7 +143,7 @@ impl Desk {
         Ok(json(StatusCode::OK, &Shops { shops }))
     }
 
-    async fn errors(&self, shop: String, which: groups::Which) -> Result<Answer, Refused> {
+    async fn errors(&self, shop: String, which: groups::GroupFilter) -> Result<Answer, Refused> {
         self.known(&shop)?;
         let of = shop.clone();
         let found = self.store.call(move |db| groups::of_shop(db, &of, which));
@@ -201,7 +201,7 @@ impl Desk {
         let of = shop.clone();
         let found = self
             .store
-            .call(move |db| groups::of_shop(db, &of, groups::Which::Open));
+            .call(move |db| groups::of_shop(db, &of, groups::GroupFilter::Open));
         let mut slow = found.await?;
         slow.retain(|group| group.source == Source::Slow);
         let (now, performance) = (Timestamp::now(), self.performance.lock());

@@ -19,7 +19,7 @@ mod words;
 
 pub use error::DatabaseError;
 
-use open::Found;
+use open::Opened;
 use rusqlite::Connection;
 use std::{
     fmt,
@@ -162,8 +162,8 @@ impl Store {
     }
 }
 
-fn note(counts: &Counts, directory: &Path, found: Found) {
-    if found == Found::Rebuilt {
+fn note(counts: &Counts, directory: &Path, found: Opened) {
+    if found == Opened::Rebuilt {
         counts.rebuilt.fetch_add(1, Relaxed);
     }
     counts.bytes.store(open::bytes(directory), Relaxed);

@@ -271,7 +271,7 @@ fn take(
         buffer.reserve(usize::try_from(work.chunk.unpacked).unwrap_or(usize::MAX));
         decompressor.decompress_to_buffer(work.compressed, &mut buffer)?;
         tally.decompress += lap(&mut clock);
-        for entry in Entries::of(&buffer) {
+        for entry in Entries::new(&buffer) {
             let entry = entry.ok_or_else(broken)?;
             if work.replaced.contains(entry.path.as_ref()) {
                 continue;

@@ -63,14 +63,14 @@ impl Field {
 impl Selection {
     /// The fields of each shop.
     pub(super) fn fields(&self) -> Vec<(Recipe, Vec<Field>)> {
-        let fields = RECIPES.map(|shop| (shop, self.of(shop)));
+        let fields = RECIPES.map(|shop| (shop, self.fields_of(shop)));
         fields
             .into_iter()
             .filter(|(_, fields)| !fields.is_empty())
             .collect()
     }
 
-    fn of(&self, shop: Recipe) -> Vec<Field> {
+    fn fields_of(&self, shop: Recipe) -> Vec<Field> {
         if !self.shop.is_empty() && !self.shop.contains(&shop) {
             return Vec::new();
         }

@@ -67,7 +67,7 @@ pub(super) struct Spread {
 
 impl Spread {
     /// Of no values: nothing.
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+    fn new(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().checked_sub(1)?;
@@ -97,7 +97,8 @@ impl Cell {
                 .map(|(_, samples)| &samples[..])
         };
         let median = |samples: &[Sample]| {
-            Spread::of(samples.iter().map(|sample| sample.wall_seconds)).map(|spread| spread.median)
+            Spread::new(samples.iter().map(|sample| sample.wall_seconds))
+                .map(|spread| spread.median)
         };
         let peers = measured
             .iter()
@@ -178,9 +179,9 @@ impl Row {
         floor: Option<&[Sample]>,
         network: Network,
     ) -> Option<Self> {
-        let of = |value: fn(&Sample) -> f64| Spread::of(samples.iter().map(value));
+        let of = |value: fn(&Sample) -> f64| Spread::new(samples.iter().map(value));
         let ratio = |to: &[Sample]| {
-            Spread::of(iter::zip(samples, to).map(|(own, to)| own.wall_seconds / to.wall_seconds))
+            Spread::new(iter::zip(samples, to).map(|(own, to)| own.wall_seconds / to.wall_seconds))
         };
         let wire =
             |sample: &Sample| sample.wall_seconds / (sample.received_bytes as f64 / GIGABIT as f64);
@@ -194,7 +195,7 @@ impl Row {
             to_best_peer: best.and_then(ratio),
             to_floor: floor.and_then(ratio),
             to_wire: (network == Network::Gigabit && contender.downloads_all())
-                .then(|| Spread::of(samples.iter().map(wire)))
+                .then(|| Spread::new(samples.iter().map(wire)))
                 .flatten(),
             ours: contender.role() == Role::Ours,
             samples: samples.to_vec(),
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn the_median_of_an_even_count_is_between_the_two_in_the_middle() {
         assert_eq!(
-            Spread::of([4.0, 1.0, 2.0, 3.0].into_iter()),
+            Spread::new([4.0, 1.0, 2.0, 3.0].into_iter()),
             Some(Spread {
                 min: 1.0,
                 median: 2.5,
@@ -287,14 +288,14 @@ mod tests {
             })
         );
         assert_eq!(
-            Spread::of([7.0].into_iter()),
+            Spread::new([7.0].into_iter()),
             Some(Spread {
                 min: 7.0,
                 median: 7.0,
                 max: 7.0
             })
         );
-        assert_eq!(Spread::of([].into_iter()), None);
+        assert_eq!(Spread::new([].into_iter()), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Image {
 }
 
 impl Image {
-    fn of(name: String, archive: &Path) -> Self {
+    fn new(name: String, archive: &Path) -> Self {
         let digest = digest(archive)
             .unwrap_or_else(|| panic!("{}: its index names no digest", archive.display()));
         let repository = name
@@ -95,7 +95,7 @@ pub fn busybox(cluster: &Cluster) -> &'static Image {
             .run()
             .expect(0);
         load(cluster, Path::new(&archive));
-        Image::of(name.to_owned(), Path::new(&archive))
+        Image::new(name.to_owned(), Path::new(&archive))
     })
 }
 
@@ -127,7 +127,7 @@ pub fn of_program(cluster: &Cluster, program: &Path) -> Image {
         .run()
         .expect(0);
     load(cluster, &archive);
-    Image::of(name, &archive)
+    Image::new(name, &archive)
 }
 
 /// An image that `make images` has built, such as `longshore-shop`; its version is that of the
@@ -153,7 +153,7 @@ pub fn built(cluster: &Cluster, name: &str) -> Image {
         load(cluster, &archive);
         loaded.insert(name.to_owned());
     }
-    Image::of(
+    Image::new(
         format!("localhost/{name}:{}", env!("CARGO_PKG_VERSION")),
         &archive,
     )

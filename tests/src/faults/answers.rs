@@ -2,7 +2,7 @@
 //! time, broken, or a page that is almost one.
 
 use super::{Counts, Row};
-use api::agent_status::{AgentStatus, AgentVerdict, PageStatus, Question};
+use api::agent_status::{AgentStatus, AgentVerdict, PageStatus, ReleaseQuery};
 use client::Cluster;
 use kube::{Client, Config};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -217,7 +217,7 @@ fn says_no_more(page: &[u8]) -> Result<(), String> {
     let digest = |sequence: u64| Sha256::digest(sequence.to_string().as_bytes()).to_string();
     for sequence in [42, 43, 44, 45, u64::MAX] {
         let manifest = digest(sequence);
-        let words = match status.says(&Question {
+        let words = match status.says(&ReleaseQuery {
             sequence,
             manifest: &manifest,
             newer: &[],

@@ -14,7 +14,7 @@ pub struct Answer {
 impl Answer {
     /// What curl printed.
     #[must_use]
-    pub fn of(outcome: &Outcome) -> Self {
+    pub fn new(outcome: &Outcome) -> Self {
         let text = outcome.stdout.replace('\r', "");
         let status = text
             .lines()

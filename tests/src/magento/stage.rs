@@ -82,7 +82,7 @@ impl<'a> Stage<'a> {
     ) -> Self {
         let name = kind.engine.to_lowercase();
         let variables = super::variables(&name, (crate::cluster::HOST, server::PORT), PASSWORD);
-        let edge = Edge::of(&variables["host"]);
+        let edge = Edge::for_host(&variables["host"]);
         Self {
             platform,
             servers,

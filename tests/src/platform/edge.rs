@@ -77,7 +77,7 @@ impl Signed {
     #[must_use]
     #[track_caller]
     pub fn until(host: &str, end: (i32, u8, u8)) -> Self {
-        Self::of(vec![host.to_owned()], end)
+        Self::new(vec![host.to_owned()], end)
     }
 
     /// For all of these hosts, of one authority.
@@ -89,11 +89,11 @@ impl Signed {
     #[track_caller]
     pub fn for_hosts(hosts: &[&str]) -> Self {
         let hosts = hosts.iter().map(|&host| host.to_owned());
-        Self::of(hosts.collect(), (2096, 1, 1))
+        Self::new(hosts.collect(), (2096, 1, 1))
     }
 
     #[track_caller]
-    fn of(hosts: Vec<String>, (year, month, day): (i32, u8, u8)) -> Self {
+    fn new(hosts: Vec<String>, (year, month, day): (i32, u8, u8)) -> Self {
         let authority = KeyPair::generate().expect("a key is made of random bytes");
         let mut signs =
             CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
@@ -240,7 +240,7 @@ impl Edge {
     /// The disk refuses.
     #[must_use]
     #[track_caller]
-    pub fn of(host: &str) -> Self {
+    pub fn for_host(host: &str) -> Self {
         let signed = Signed::for_host(host);
         let scratch = crate::shop::scratch();
         for (file, text) in [("edge.pem", &signed.certificate), ("edge.key", &signed.key)] {

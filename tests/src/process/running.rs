@@ -29,8 +29,8 @@ pub struct Running {
 impl Running {
     pub(super) fn new(mut child: Child, begin: Instant, deadline: Duration) -> Self {
         let (stdout, stderr) = (
-            Output::of(child.stdout.take()),
-            Output::of(child.stderr.take()),
+            Output::new(child.stdout.take()),
+            Output::new(child.stderr.take()),
         );
         Self {
             child,
@@ -193,7 +193,7 @@ struct Output {
 }
 
 impl Output {
-    fn of(stream: Option<impl Read + Send + 'static>) -> Self {
+    fn new(stream: Option<impl Read + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&bytes);
         let reader = stream.map(|mut stream| {

@@ -51,7 +51,7 @@ impl Counts {
 
     /// Requests of one kind.
     #[must_use]
-    pub fn of(&self, operation: Operation) -> u64 {
+    pub fn count(&self, operation: Operation) -> u64 {
         self.requests.get(&operation).copied().unwrap_or_default()
     }
 }

@@ -33,7 +33,7 @@ fn the_second_directory_of_a_laptop_comes_from_its_cache() {
     assert_eq!(shop.current("one"), shop.current("two"));
     // Whether the release object is another one, and whether there is another trust root.
     let stats = server.stats();
-    assert_eq!((stats.total(), stats.of(Operation::GetObject)), (2, 2));
+    assert_eq!((stats.total(), stats.count(Operation::GetObject)), (2, 2));
     assert_eq!(
         stats
             .statuses

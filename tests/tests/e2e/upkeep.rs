@@ -169,7 +169,7 @@ fn gc_deletes_what_no_kept_release_needs_and_nothing_else() {
         all,
         "without --delete it only says what would go"
     );
-    assert_eq!(server.stats().of(Operation::DeleteObject), 0);
+    assert_eq!(server.stats().count(Operation::DeleteObject), 0);
     let deleted = asked(&shop, &[&arguments[..], &["--delete"]].concat());
     assert_eq!(deleted["unneeded"], found["unneeded"]);
     let gone: BTreeSet<_> = found["unneeded"]

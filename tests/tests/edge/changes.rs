@@ -214,7 +214,7 @@ fn a_pod_that_lets_nobody_in_is_left_alone_and_its_requests_are_given_up() {
     assert_eq!(hangs.requests.load(Relaxed), 1);
     edge.give_up("shop-acme", "hangs");
     // HAProxy ends the stream as one that may be tried again, which curl does.
-    let answer = Answer::of(&waits.wait());
+    let answer = Answer::new(&waits.wait());
     assert!(answer.text.contains("pod: stays"), "{answer:?}");
 
     // Where no pod lets anybody in, one of them is better than nobody.

@@ -40,7 +40,7 @@ fn visitors(edge: &Edge, host: &str, count: usize, options: &[&str]) -> Vec<Runn
 fn answers(visitors: Vec<Running>) -> Vec<Answer> {
     visitors
         .into_iter()
-        .map(|it| Answer::of(&it.wait()))
+        .map(|it| Answer::new(&it.wait()))
         .collect()
 }
 
@@ -83,7 +83,7 @@ fn requests_wait_for_the_first_pod_and_each_reaches_it_once() {
     let next = Backend::new("acme-2");
     edge.pods("shop-acme", [("acme-2", next.address, State::Ready)]);
     edge.round();
-    let late = Answer::of(&late.wait());
+    let late = Answer::new(&late.wait());
     assert_eq!(
         (late.status.as_str(), next.requests.load(Relaxed)),
         ("HTTP/2 200", 1)

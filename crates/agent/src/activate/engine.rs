@@ -28,7 +28,7 @@ const HELD: Duration = Duration::from_mins(1);
 
 /// What switches one shop.
 #[derive(Debug)]
-pub struct Engine<S> {
+pub struct Activator<S> {
     pub(crate) root: PathBuf,
     pub(crate) sources: Sources,
     pub(crate) shop: S,
@@ -55,7 +55,7 @@ pub(crate) enum Reconciled {
     Failed,
 }
 
-impl<S: Shop> Engine<S> {
+impl<S: Shop> Activator<S> {
     /// An engine that has not looked yet, and does when `wake` asks for it.
     #[must_use]
     pub const fn new(

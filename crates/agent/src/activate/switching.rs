@@ -1,7 +1,7 @@
 //! From a release that may run to one that runs on trial: confirm, prepare, switch.
 
 use super::{
-    engine::{Engine, Reconciled},
+    engine::{Activator, Reconciled},
     shop::{Objection, Shop, Switch},
 };
 use crate::{
@@ -13,7 +13,7 @@ use release::Reason;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-impl<S: Shop> Engine<S> {
+impl<S: Shop> Activator<S> {
     /// What the tree brings is about to run, or visitors are about to meet it: whoever vouched for
     /// it has to do so at this moment.
     async fn confirmed(

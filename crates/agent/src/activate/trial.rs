@@ -1,7 +1,7 @@
 //! How a release that was switched to is judged: kept, or undone and, if the one before does
 //! well, rejected.
 
-use super::{Engine, Objection, Reconciled, Shop, Switch, on_disk};
+use super::{Activator, Objection, Reconciled, Shop, Switch, on_disk};
 use crate::{
     gate::Hold,
     status::{Phase, ProbeOutcome, SwitchOutcome},
@@ -23,7 +23,7 @@ struct Probed {
     before: Option<String>,
 }
 
-impl<S: Shop> Engine<S> {
+impl<S: Shop> Activator<S> {
     /// The release failed at what the one that runs does well.
     pub(super) async fn reject(&mut self, switch: &Switch, problem: String) -> Reconciled {
         error!(

@@ -12,7 +12,7 @@ use super::{
     rotated,
     tail::{Tail, Teller},
 };
-use crate::errors::{Errors, Place};
+use crate::errors::{Errors, Location};
 use observe::{RECORD, Record, Source, text::one_line};
 use release::RelativePath;
 use rustix::{
@@ -84,7 +84,7 @@ pub(super) enum Begin {
 }
 
 // By name: what they are, and their inodes.
-type Found = BTreeMap<OsString, (Source, u64)>;
+type Files = BTreeMap<OsString, (Source, u64)>;
 
 impl Of {
     fn source(&self, name: &[u8]) -> Option<Source> {
@@ -180,8 +180,8 @@ impl Directory {
         }
     }
 
-    fn list(&self) -> io::Result<Found> {
-        let mut found = Found::new();
+    fn list(&self) -> io::Result<Files> {
+        let mut found = Files::new();
         for entry in Dir::read_from(&self.handle)?.take(FILES) {
             let entry = entry?;
             let regular = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
@@ -311,7 +311,7 @@ impl Directory {
         tail.end(teller);
     }
 
-    fn reports(&mut self, found: &Found, begin: Begin, errors: &Errors) -> io::Result<()> {
+    fn reports(&mut self, found: &Files, begin: Begin, errors: &Errors) -> io::Result<()> {
         self.seen.retain(|name, _| found.contains_key(name));
         let mut told = 0;
         let mut next = self
@@ -381,7 +381,7 @@ impl Directory {
 fn teller<'a>(errors: &'a Errors, of: &'a Of, file: Option<&'a str>) -> Teller<'a> {
     Teller {
         errors,
-        place: Place {
+        place: Location {
             tree: of.tree(),
             file,
         },

@@ -4,7 +4,7 @@
 //! What is too much for the next rounds, too, is left out, so that what comes next is read when it
 //! is new; it is counted, as far as that costs little.
 
-use crate::errors::{Errors, Place};
+use crate::errors::{Errors, Location};
 use observe::{Event, Record, Records, Source, begins};
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -34,12 +34,12 @@ pub(super) struct Tail {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Teller<'a> {
     pub(super) errors: &'a Errors,
-    pub(super) place: Place<'a>,
+    pub(super) place: Location<'a>,
 }
 
 impl Teller<'_> {
     pub(super) fn tell(&self, source: Source, record: &Record) {
-        if let Some(event) = Event::of(source, record) {
+        if let Some(event) = Event::from_record(source, record) {
             self.errors.take(&event, self.place);
         }
     }

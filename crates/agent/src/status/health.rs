@@ -31,7 +31,7 @@ impl Check {
 /// What a pod needs to be ready, beside a release and the mounts that the mounts file calls
 /// required.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct ReadinessPolicy {
     /// How long ago the last successful check may be; `None` if age never matters. A limit here
     /// makes every pod unready at once when the store is away for longer.
     pub staleness: Option<Duration>,
@@ -40,7 +40,7 @@ pub struct Policy {
 /// What is asked before traffic comes: a running release, the required mounts, its age, and no
 /// shutdown.
 #[must_use]
-pub fn readyz(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Vec<Check> {
+pub fn readyz(snapshot: &Snapshot, policy: &ReadinessPolicy, now: Timestamp) -> Vec<Check> {
     let mut checks = startupz(snapshot);
     if let Some(limit) = policy.staleness {
         checks.push(freshness(snapshot, limit, now));
@@ -155,7 +155,7 @@ mod tests {
         snapshot
     }
 
-    fn failing(snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
+    fn failing(snapshot: &Snapshot, policy: &ReadinessPolicy) -> Vec<String> {
         readyz(snapshot, policy, now())
             .into_iter()
             .filter(|check| !check.ok)
@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn only_usable_mounts_count_and_only_those_that_are_required() {
         for &state in Health::ALL {
-            let of = |mounts: &[(&str, Health)]| failing(&snapshot(mounts), &Policy::default());
+            let of =
+                |mounts: &[(&str, Health)]| failing(&snapshot(mounts), &ReadinessPolicy::default());
             let expected: &[&str] = if matches!(state, Health::Healthy | Health::Slow) {
                 &[]
             } else {
@@ -201,7 +202,7 @@ mod tests {
         for (last, staleness, ready) in table {
             let mut snapshot = snapshot(&[]);
             snapshot.last_success_at = last;
-            let failing = failing(&snapshot, &Policy { staleness });
+            let failing = failing(&snapshot, &ReadinessPolicy { staleness });
             assert_eq!(
                 failing.is_empty(),
                 ready,
@@ -214,11 +215,11 @@ mod tests {
     fn without_a_release_or_when_shutting_down_nothing_is_ready() {
         let mut stopping = snapshot(&[]);
         stopping.shutting_down = true;
-        assert_eq!(failing(&stopping, &Policy::default()), ["running"]);
+        assert_eq!(failing(&stopping, &ReadinessPolicy::default()), ["running"]);
         let mut empty = snapshot(&[("media", Health::Mounting)]);
         empty.running = None;
         assert_eq!(
-            failing(&empty, &Policy::default()),
+            failing(&empty, &ReadinessPolicy::default()),
             ["release", "mount:media"]
         );
     }

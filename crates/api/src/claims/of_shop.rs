@@ -4,7 +4,7 @@ use super::{Claim, Kind};
 use crate::{Media, Shop, ShopClass};
 
 /// Everything that a shop claims.
-pub(super) fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
+pub(super) fn of_shop(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
     let services = &shop.spec.services;
     let backends = class.map(|class| &class.spec.backends);
     // If the class is not known, one of its servers is told by its name; if it has no such

@@ -69,7 +69,7 @@ fn said(theirs: &Value, ours: &Value) -> Vec<String> {
         shop("a", "c", &["a.example"], theirs),
         shop("b", "d", &["b.example"], ours),
     ]);
-    let claims = Claims::of(&fleet);
+    let claims = Claims::new(&fleet);
     assert_eq!(claims.refused("a"), []);
     claims
         .refused("b")
@@ -187,10 +187,10 @@ fn of_one_redis_server_all_classes_say_the_same() {
         fleet
             .shops
             .keys()
-            .all(|name| Claims::of(&fleet).refused(name).is_empty())
+            .all(|name| Claims::new(&fleet).refused(name).is_empty())
     );
     fleet.classes.get_mut("d").unwrap().spec.backends.caches[0].tenants = Tenants::Trusted;
-    let claims = Claims::of(&fleet);
+    let claims = Claims::new(&fleet);
     assert_eq!((claims.refused("a"), claims.refused("b")), (vec![], vec![]));
     assert_eq!(
         claims
@@ -211,7 +211,7 @@ fn a_host_is_one_shops_whether_it_redirects_and_whatever_its_class_routes_by() {
         shop("a", "c", &["a.example", "old.example"], &json!({})),
         shop("b", "d", &["b.example", "old.example"], &json!({})),
     ]);
-    let claims = Claims::of(&fleet);
+    let claims = Claims::new(&fleet);
     assert_eq!(
         claims
             .refused("b")
@@ -253,7 +253,7 @@ fn who_has_it_keeps_it_then_who_was_created_first_then_the_first_name() {
             "a",
         ),
     ] {
-        let mut claims = Claims::of(&fleet(vec![made("a", a.0, a.1), made("b", b.0, b.1)]));
+        let mut claims = Claims::new(&fleet(vec![made("a", a.0, a.1), made("b", b.0, b.1)]));
         let losers: Vec<_> = ["a", "b"]
             .into_iter()
             .filter(|name| !claims.refused(name).is_empty())
@@ -327,7 +327,7 @@ proptest! {
             last.insert(name, shop);
         }
         // What was seen on the way leaves nothing behind.
-        let whole = Claims::of(&fleet(last.values().cloned().collect()));
+        let whole = Claims::new(&fleet(last.values().cloned().collect()));
         prop_assert_eq!(&whole.owners, &claims.owners);
         let given: Vec<_> = last
             .keys()

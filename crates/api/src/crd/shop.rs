@@ -9,8 +9,8 @@ pub use services::{CacheRef, DatabaseRef, MediaRef, QueueRef, SearchRef, Service
 pub use status::{DomainCertificate, RejectedRelease, ShopRelease, ShopStatus};
 
 use super::{Probe, pattern};
-use crate::TimeRange;
 use kube::{CustomResource, KubeSchema};
+use release::TimeRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -23,7 +23,7 @@ pub const SHOPS: usize = 2000;
 /// What one replica saw in the last two minutes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct VisitsReport {
     /// When, by its clock.
     pub at: Timestamp,
     /// How many seconds ago the last visitor came, by the shop's namespace.

@@ -24,7 +24,7 @@ impl Edge {
         self.compare(now);
         let new: BTreeMap<_, _> = self
             .shops()
-            .filter_map(|(shop, site)| Some((shop.clone(), self.of(shop, site, now)?)))
+            .filter_map(|(shop, site)| Some((shop.clone(), self.state(shop, site, now)?)))
             .collect();
         let changed: BTreeSet<_> = new
             .iter()
@@ -36,7 +36,7 @@ impl Edge {
     }
 
     /// `None` while nobody can tell yet, as its shards are about to be written.
-    fn of(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
+    fn state(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
         let shards: Vec<&DesiredShard> = site
             .shards(shop)
             .filter_map(|shard| self.wanted.get(&shard_name(shard)))
@@ -75,7 +75,7 @@ const REASONS: [&str; 6] = [
 #[must_use]
 pub fn programmed(shop: &Shop, state: &State) -> Option<Verdict> {
     let class = state.fleet.classes.get(&shop.spec.class)?;
-    match Site::of(shop, class) {
+    match Site::new(shop, class) {
         // While nobody can tell, what was said before stays: a restart would write every status
         // twice.
         Some(site) => mapped(shop, &site, state).or_else(|| before(shop)),

@@ -3,7 +3,7 @@
 
 use super::Problem;
 use api::{Identity, Object, ObjectMetaSummary};
-use client::{Found, Kind};
+use client::{Kind, ObjectSummary};
 use jiff::Timestamp;
 use release::Sha256;
 use render::edge::{NAMESPACE, SHARDS, Site, shard_name};
@@ -49,7 +49,7 @@ pub struct Edge {
 
 impl Edge {
     /// Takes in an object that is watched, where it is a shard; says whether that is news.
-    pub fn take(&mut self, object: &Found) -> bool {
+    pub fn take(&mut self, object: &ObjectSummary) -> bool {
         let Some(name) = shard(&object.identity) else {
             return false;
         };
@@ -58,7 +58,7 @@ impl Edge {
     }
 
     /// The same for a list that came whole.
-    pub fn list(&mut self, kind: &Kind, objects: &[Found]) -> bool {
+    pub fn list(&mut self, kind: &Kind, objects: &[ObjectSummary]) -> bool {
         if kind.name != "ConfigMap" {
             return false;
         }
@@ -68,7 +68,7 @@ impl Edge {
     }
 
     /// The same for an object that is gone.
-    pub fn forget(&mut self, object: &Found) -> bool {
+    pub fn forget(&mut self, object: &ObjectSummary) -> bool {
         let Some(name) = shard(&object.identity) else {
             return false;
         };

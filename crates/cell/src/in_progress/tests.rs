@@ -69,7 +69,7 @@ fn state(migration: release::Migration) -> State {
     state
 }
 
-fn flies(state: &State, reports: Option<&BTreeMap<String, Report>>) -> bool {
+fn flies(state: &State, reports: Option<&BTreeMap<String, AgentsReport>>) -> bool {
     InProgress::new(state, reports, now()).all() == ["a"]
 }
 
@@ -84,7 +84,7 @@ fn who_is_on_its_way_is_told_from_what_is_stored() {
     let said = |all| {
         BTreeMap::from([(
             "a".to_owned(),
-            Report {
+            AgentsReport {
                 sequence: 43,
                 all,
                 rejected: None,

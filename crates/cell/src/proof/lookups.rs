@@ -25,7 +25,7 @@ const START: u32 = 3600;
 
 /// What DNS says of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum DnsAnswer {
     /// The shops that its records name; none if there is no such record.
     Named(BTreeSet<String>),
     /// Nobody answered, and why.
@@ -77,7 +77,7 @@ struct Lookup {
     failures: u32,
     waits: bool,
     busy: bool,
-    answer: Option<Answer>,
+    answer: Option<DnsAnswer>,
 }
 
 /// What is known of all hosts that need a proof.
@@ -153,19 +153,19 @@ impl Lookups {
     }
 
     /// Takes in what DNS says of a host; says whether that is another answer than before.
-    pub fn answered(&mut self, host: &str, answer: Answer, now: Timestamp) -> bool {
+    pub fn answered(&mut self, host: &str, answer: DnsAnswer, now: Timestamp) -> bool {
         let Some(lookup) = self.0.get_mut(host) else {
             return false;
         };
         // Others than those that were asked for fill no memory.
         let answer = match answer {
-            Answer::Named(mut named) => {
+            DnsAnswer::Named(mut named) => {
                 named.retain(|shop| lookup.shops.contains_key(shop));
-                Answer::Named(named)
+                DnsAnswer::Named(named)
             }
-            unknown @ Answer::Unknown(_) => unknown,
+            unknown @ DnsAnswer::Unknown(_) => unknown,
         };
-        let all = matches!(&answer, Answer::Named(named) if named.len() == lookup.shops.len());
+        let all = matches!(&answer, DnsAnswer::Named(named) if named.len() == lookup.shops.len());
         let wait = if all {
             lookup.failures = 0;
             DAILY.saturating_sub(Duration::from_secs(spread(host, START).into()))
@@ -194,8 +194,8 @@ impl Lookups {
             let lookup = self.0.get(*host);
             let old = || old.iter().any(|it| it == host);
             match lookup.and_then(|it| Some((it.answer.as_ref()?, &it.shops))) {
-                Some((Answer::Named(named), _)) if named.contains(shop) => true,
-                Some((Answer::Named(named), shops))
+                Some((DnsAnswer::Named(named), _)) if named.contains(shop) => true,
+                Some((DnsAnswer::Named(named), shops))
                     if shops.keys().any(|it| named.contains(it)) =>
                 {
                     false
@@ -211,8 +211,8 @@ impl Lookups {
     #[must_use]
     pub fn unanswered(&self, host: &str) -> Option<&str> {
         match self.0.get(host)?.answer.as_ref()? {
-            Answer::Unknown(why) => Some(why),
-            Answer::Named(_) => None,
+            DnsAnswer::Unknown(why) => Some(why),
+            DnsAnswer::Named(_) => None,
         }
     }
 
@@ -220,7 +220,7 @@ impl Lookups {
     #[must_use]
     pub fn gone(&self, host: &str, shop: &str) -> bool {
         let answer = self.0.get(host).and_then(|lookup| lookup.answer.as_ref());
-        matches!(answer, Some(Answer::Named(named)) if !named.contains(shop))
+        matches!(answer, Some(DnsAnswer::Named(named)) if !named.contains(shop))
     }
 }
 

@@ -20,8 +20,8 @@ fn shop(status: Option<ShopStatus>) -> Shop {
     shop
 }
 
-fn applied() -> Outcome {
-    Outcome::Applied {
+fn applied() -> ReconcileOutcome {
+    ReconcileOutcome::Applied {
         digest: "d".into(),
         taken: Vec::new(),
     }
@@ -295,7 +295,7 @@ fn a_shop_that_cannot_be_rendered_says_why_and_keeps_what_runs() {
     );
     let second = status(
         &shop(Some(first)),
-        &Outcome::NotRendered("no class".into()),
+        &ReconcileOutcome::NotRendered("no class".into()),
         observed(None, &PageStatus::Works),
         at(1),
     );

@@ -1,7 +1,7 @@
 //! `apply`: does what `plan` shows, or nothing.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Sourced, wait},
     plan::{self as shown, PlanArguments, Shape},
     show,
@@ -54,11 +54,11 @@ pub(crate) struct Apply {
     dry_run: bool,
 }
 
-pub(super) fn run(arguments: &Apply) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Apply) -> Result<(), ClusterError> {
     wait(carry_out(arguments))
 }
 
-async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
+async fn carry_out(arguments: &Apply) -> Result<(), ClusterError> {
     let saved = arguments.saved.as_deref().map(read).transpose()?;
     let cluster = arguments.plan.connection.open().await?;
     let sourced = arguments
@@ -70,7 +70,7 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     // What was reviewed is not shown again, field by field.
     let plan = dry_run::plan(
         &cluster,
-        &dry_run::Question {
+        &dry_run::PlanRequest {
             fields: saved.is_none(),
             ..shown::question(&arguments.plan, &sourced, &named)
         },
@@ -86,12 +86,12 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     if arguments.plan.sources.only_files
         && let Some(leader) = leader(&cluster).await?
     {
-        return Err(CommandError::Led(leader));
+        return Err(ClusterError::Led(leader));
     }
     if !arguments.even_if_moved {
         let again = dry_run::plan(
             &cluster,
-            &dry_run::Question {
+            &dry_run::PlanRequest {
                 fields: false,
                 ..shown::question(&arguments.plan, &sourced, &named)
             },
@@ -132,16 +132,16 @@ fn settled(mut plan: Plan) -> Plan {
     plan
 }
 
-fn read(path: &Path) -> Result<Plan, CommandError> {
+fn read(path: &Path) -> Result<Plan, ClusterError> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| CommandError::Plan {
+    serde_json::from_str(&text).map_err(|error| ClusterError::Plan {
         path: path.to_owned(),
         source: error,
     })
 }
 
 /// A plan that is known to fail, or that a guard holds, is not begun.
-fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), CommandError> {
+fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), ClusterError> {
     let all = || [Some(plan), saved].into_iter().flatten();
     let refused: Vec<_> = all()
         .flat_map(Plan::changes)
@@ -156,9 +156,9 @@ fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), CommandError> {
         .cloned()
         .collect();
     match (refused.is_empty(), failed.is_empty(), held.is_empty()) {
-        (_, _, false) => Err(CommandError::Guard(held)),
-        (false, ..) => Err(CommandError::Refused(refused)),
-        (_, false, _) => Err(CommandError::Missing(failed)),
+        (_, _, false) => Err(ClusterError::Guard(held)),
+        (false, ..) => Err(ClusterError::Refused(refused)),
+        (_, false, _) => Err(ClusterError::Missing(failed)),
         _ => Ok(()),
     }
 }
@@ -170,7 +170,7 @@ async fn store(
     resources: &[Object],
     plan: &Plan,
     conflicts: Conflicts,
-) -> Result<String, CommandError> {
+) -> Result<String, ClusterError> {
     let planned: BTreeMap<_, _> = plan
         .resources
         .iter()
@@ -192,7 +192,7 @@ async fn store(
 }
 
 /// A scheduler that leads here, by its Lease.
-async fn leader(cluster: &Cluster) -> Result<Option<String>, CommandError> {
+async fn leader(cluster: &Cluster) -> Result<Option<String>, ClusterError> {
     let leases: Api<Lease> = Api::namespaced(cluster.client(), SYSTEM);
     let params = ListParams::default();
     let listed = cluster
@@ -218,7 +218,7 @@ async fn everything(
     sourced: &Sourced,
     plan: &Plan,
     ownership: Ownership,
-) -> Result<String, CommandError> {
+) -> Result<String, ClusterError> {
     let (now, fleet, claims) = (Timestamp::now(), &sourced.fleet, &sourced.claims);
     let mut world = cluster.world(None).await?;
     let work: Vec<_> = plan
@@ -232,7 +232,7 @@ async fn everything(
             Some(shop) => assign::desired(
                 &assign::Resolution::new(name, shop, fleet),
                 claims,
-                &assign::Known::recorded(shop),
+                &assign::Circumstances::recorded(shop),
                 now,
             )
             .unwrap_or_default(),
@@ -273,7 +273,7 @@ async fn everything(
             plan.shops.len()
         ));
     }
-    Err(CommandError::Stopped { objects, failed })
+    Err(ClusterError::Stopped { objects, failed })
 }
 
 /// A shop that got its first release keeps it, until a rollout moves it.

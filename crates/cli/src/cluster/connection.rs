@@ -4,7 +4,7 @@ use super::CommandError;
 use api::{Fleet, Object, claims::Claims};
 use client::{ApiError, Cluster, Conflicts, Mode, Read};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use operations::watch::Question;
+use operations::watch::WatchRequest;
 use registry::Document;
 use serde::de::DeserializeOwned;
 use std::{
@@ -61,7 +61,7 @@ impl Sources {
         &self,
         cluster: &Cluster,
         conflicts: Conflicts,
-    ) -> Result<Sourced, CommandError> {
+    ) -> Result<Sourced, ClusterError> {
         let documents = self
             .files
             .iter()
@@ -72,7 +72,7 @@ impl Sources {
         if self.only_files {
             return Ok(Sourced {
                 before: None,
-                claims: Claims::of(&files),
+                claims: Claims::new(&files),
                 fleet: files,
                 resources: Vec::new(),
             });
@@ -99,7 +99,7 @@ impl Sources {
         }
         Ok(Sourced {
             before,
-            claims: Claims::of(&fleet),
+            claims: Claims::new(&fleet),
             fleet,
             resources: resources(&documents)?,
         })
@@ -107,10 +107,10 @@ impl Sources {
 }
 
 /// The registry of the cluster, and what of it cannot be read.
-pub(crate) async fn registry(cluster: &Cluster) -> Result<Read, CommandError> {
+pub(crate) async fn registry(cluster: &Cluster) -> Result<Read, ClusterError> {
     client::read(cluster).await.map_err(|error| {
         if error.is_missing() {
-            CommandError::Definitions(error)
+            ClusterError::Definitions(error)
         } else {
             error.into()
         }
@@ -135,13 +135,13 @@ const AT_ONCE: usize = 16;
 const ORDER: [&str; 4] = ["ShopClass", "Rollout", "Release", "Shop"];
 
 /// A document as it is stored.
-pub(crate) fn resource(document: &Document) -> Result<Object, CommandError> {
+pub(crate) fn resource(document: &Document) -> Result<Object, ClusterError> {
     let mut value = document.value.clone();
     // What became of it is not the file's to say.
     value.as_object_mut().map(|fields| fields.remove("status"));
     serde_json::from_value(value)
         .map(|object| Object::dynamic(&object))
-        .map_err(|error| CommandError::Missing(vec![format!("{}: {error}", document.place())]))
+        .map_err(|error| ClusterError::Missing(vec![format!("{}: {error}", document.place())]))
 }
 
 /// The documents as the API server would store them; one that it would refuse stays as it is, and
@@ -150,7 +150,7 @@ async fn stored(
     cluster: &Cluster,
     documents: &[Document],
     conflicts: Conflicts,
-) -> Result<Vec<Document>, CommandError> {
+) -> Result<Vec<Document>, ClusterError> {
     let one = |document: &Document| {
         let (document, resource) = (document.clone(), resource(document));
         async move {
@@ -167,7 +167,7 @@ async fn stored(
         .await
 }
 
-fn resources(documents: &[Document]) -> Result<Vec<Object>, CommandError> {
+fn resources(documents: &[Document]) -> Result<Vec<Object>, ClusterError> {
     let mut resources = documents
         .iter()
         .map(resource)
@@ -183,19 +183,19 @@ fn resources(documents: &[Document]) -> Result<Vec<Object>, CommandError> {
 /// What `longshore-watch` of the cluster answers.
 pub(crate) fn asked<T: DeserializeOwned>(
     connection: &Connection,
-    question: Question<'_>,
-) -> Result<T, CommandError> {
+    question: WatchRequest<'_>,
+) -> Result<T, ClusterError> {
     wait(async { Ok(question.ask(&connection.open().await?).await?) })
 }
 
 /// Runs what waits for the network, until it ends.
 pub(crate) fn wait<T>(
-    work: impl Future<Output = Result<T, CommandError>>,
-) -> Result<T, CommandError> {
+    work: impl Future<Output = Result<T, ClusterError>>,
+) -> Result<T, ClusterError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(CommandError::Runtime)?;
+        .map_err(ClusterError::Runtime)?;
     runtime.block_on(work)
 }

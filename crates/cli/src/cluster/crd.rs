@@ -1,6 +1,6 @@
 //! `crd`: the CustomResourceDefinitions.
 
-use super::{CommandError, show};
+use super::{ClusterError, show};
 use api::definitions;
 use registry::{Form, text, write};
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ pub(crate) struct Crd {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Crd) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Crd) -> Result<(), ClusterError> {
     let Some(directory) = &arguments.out else {
-        return show(&text(arguments.output, definitions()).map_err(CommandError::Output)?);
+        return show(&text(arguments.output, definitions()).map_err(ClusterError::Output)?);
     };
     for definition in definitions() {
         let name = format!(
@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Crd) -> Result<(), CommandError> {
             definition.spec.names.plural,
             arguments.output.extension()
         );
-        let failed = |source| CommandError::Write {
+        let failed = |source| ClusterError::Write {
             path: directory.join(&name),
             source,
         };

@@ -11,7 +11,7 @@ use std::{io, path::PathBuf};
 /// Why a command failed. Each has a stable reason code, which decides the exit code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum CommandError {
+pub(crate) enum ClusterError {
     /// Files cannot be used.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -156,7 +156,7 @@ fn lines<T: ToString>(all: &[T]) -> String {
         .join("\n  ")
 }
 
-impl CommandError {
+impl ClusterError {
     /// The stable reason code.
     pub(crate) fn reason(&self) -> Reason {
         match self {
@@ -197,12 +197,12 @@ mod tests {
             count: 1,
             first: Vec::new(),
         };
-        let refused = |code| CommandError::Api(client::refused(code));
+        let refused = |code| ClusterError::Api(client::refused(code));
         for (error, code, exit) in [
-            (CommandError::Moved(moved), "moved", 75),
-            (CommandError::Guard(Vec::new()), "guard", 64),
-            (CommandError::Refused(Vec::new()), "api-refused", 64),
-            (CommandError::Missing(Vec::new()), "registry", 64),
+            (ClusterError::Moved(moved), "moved", 75),
+            (ClusterError::Guard(Vec::new()), "guard", 64),
+            (ClusterError::Refused(Vec::new()), "api-refused", 64),
+            (ClusterError::Missing(Vec::new()), "registry", 64),
             (refused(403), "api-forbidden", 64),
             (refused(422), "api-refused", 64),
             (refused(503), "api-server", 69),

@@ -1,7 +1,7 @@
 //! `errors`: what goes wrong in a shop, grouped, and what people say of it.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, asked},
     rollout::Form,
     show,
@@ -11,7 +11,7 @@ use observe::{
     Fingerprint,
     v1::{self, ErrorGroup, State, StateChange},
 };
-use operations::watch::Question;
+use operations::watch::WatchRequest;
 use std::fmt::Write as _;
 
 /// What `errors` is told.
@@ -49,7 +49,7 @@ pub(crate) struct Errors {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Errors) -> Result<(), ClusterError> {
     let shop = &arguments.shop;
     let verdicts = [
         (arguments.resolve, State::Resolved),
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
             let path = format!("errors/{fingerprint}/state");
             let group: ErrorGroup = asked(
                 &arguments.connection,
-                Question::put(shop, &path, &StateChange { state })?,
+                WatchRequest::put(shop, &path, &StateChange { state })?,
             )?;
             return match arguments.output {
                 Form::Text => show(&whole(&group)),
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
     }
     let all = arguments.all || arguments.show.is_some();
     let path = if all { "errors?all=true" } else { "errors" };
-    let errors: v1::Errors = asked(&arguments.connection, Question::get(shop, path))?;
+    let errors: v1::Errors = asked(&arguments.connection, WatchRequest::get(shop, path))?;
     let Some(wanted) = arguments.show else {
         return match arguments.output {
             Form::Text => show(&list(&errors, Timestamp::now())),
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
         .iter()
         .find(|group| group.fingerprint == wanted)
         .ok_or_else(|| {
-            CommandError::Missing(vec![format!(
+            ClusterError::Missing(vec![format!(
                 "shop {shop} has no error {wanted}; `longshore errors {shop} --all` lists them"
             )])
         })?;
@@ -93,9 +93,9 @@ pub(super) fn run(arguments: &Errors) -> Result<(), CommandError> {
     }
 }
 
-pub(super) fn json(value: &impl serde::Serialize) -> Result<(), CommandError> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<(), ClusterError> {
     let text =
-        serde_json::to_string_pretty(value).map_err(|error| CommandError::Output(error.into()))?;
+        serde_json::to_string_pretty(value).map_err(|error| ClusterError::Output(error.into()))?;
     show(&(text + "\n"))
 }
 

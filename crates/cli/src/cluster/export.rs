@@ -1,6 +1,6 @@
 //! `export`: Shop resources as a list that `import` takes.
 
-use super::{CommandError, show};
+use super::{ClusterError, show};
 use registry::{Form, list};
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ enum ListForm {
     Yaml,
 }
 
-pub(super) fn run(arguments: &Export) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Export) -> Result<(), ClusterError> {
     let fleet = registry::read_fleet(&arguments.files)?;
     let shops = fleet.shops.values();
     let text = match arguments.output {
@@ -54,10 +54,10 @@ pub(super) fn run(arguments: &Export) -> Result<(), CommandError> {
                 .map(|(name, fields)| format!("{name}: {}", fields.join(", ")))
                 .collect();
             if !lost.is_empty() && !arguments.lossy {
-                return Err(CommandError::Lost(lost));
+                return Err(ClusterError::Lost(lost));
             }
             list::csv(shops)
         }
     };
-    show(&text.map_err(CommandError::Output)?)
+    show(&text.map_err(ClusterError::Output)?)
 }

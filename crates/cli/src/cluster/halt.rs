@@ -1,7 +1,7 @@
 //! `halt`: stops every rollout.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, wait},
     show, warn,
 };
@@ -40,7 +40,7 @@ pub(crate) struct Halt {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Halt) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Halt) -> Result<(), ClusterError> {
     wait(async {
         let mut failed = Vec::new();
         let own = pull(arguments, arguments.connection.open().await);
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Halt) -> Result<(), CommandError> {
             }
         }
         if !failed.is_empty() {
-            return Err(CommandError::Cells {
+            return Err(ClusterError::Cells {
                 done: count - failed.len(),
                 failed,
             });

@@ -1,6 +1,6 @@
 //! `import`: a list of shops, from wherever a company keeps it, as Shop resources.
 
-use super::{CommandError, show};
+use super::{ClusterError, show};
 use operations::import::{self, Rows};
 use registry::{
     Form,
@@ -43,7 +43,7 @@ pub(crate) struct Import {
     output: Form,
 }
 
-pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Import) -> Result<(), ClusterError> {
     let given = Given {
         class: arguments.class.as_deref(),
         channel: &arguments.channel,
@@ -62,15 +62,15 @@ pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
     }
     problems.extend(import::problems(&shops, &arguments.file));
     if !problems.is_empty() {
-        return Err(CommandError::Import(problems));
+        return Err(ClusterError::Import(problems));
     }
     show(
         &text(arguments.output, shops.iter().map(|(_, shop)| shop))
-            .map_err(CommandError::Output)?,
+            .map_err(ClusterError::Output)?,
     )
 }
 
-fn read(path: &Path, given: &Given<'_>) -> Result<Rows, CommandError> {
+fn read(path: &Path, given: &Given<'_>) -> Result<Rows, ClusterError> {
     let structured = path.extension().is_some_and(|extension| {
         ["json", "yaml", "yml"]
             .iter()
@@ -81,5 +81,5 @@ fn read(path: &Path, given: &Given<'_>) -> Result<Rows, CommandError> {
     } else {
         list::table(&registry::read_text(path)?, path, given)
     };
-    read.map_err(CommandError::Import)
+    read.map_err(ClusterError::Import)
 }

@@ -1,7 +1,7 @@
 //! `plan`: what would change.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, Sourced, Sources, wait},
     show,
 };
@@ -14,7 +14,7 @@ use plan::{
 };
 use registry::write;
 use render::{
-    assign::{Known, Resolution, desired},
+    assign::{Circumstances, Resolution, desired},
     check,
 };
 use std::{
@@ -106,7 +106,7 @@ impl PlanArguments {
     }
 }
 
-pub(super) fn run(arguments: &PlanArguments) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &PlanArguments) -> Result<(), ClusterError> {
     let plan = match &arguments.against {
         Some(path) => against_files(arguments, path)?,
         None => wait(async {
@@ -125,13 +125,13 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<(), CommandError> {
     show(&shaped(arguments.output, &plan)?)
 }
 
-pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> {
+pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, ClusterError> {
     Ok(match shape {
         Shape::Text => plan::summed(plan),
         Shape::Diff => plan::unified(plan),
         Shape::Json => {
             serde_json::to_string_pretty(plan)
-                .map_err(|error| CommandError::Output(error.into()))?
+                .map_err(|error| ClusterError::Output(error.into()))?
                 + "\n"
         }
     })
@@ -147,8 +147,8 @@ pub(super) fn question<'a>(
         resources,
     }: &'a Sourced,
     shops: &'a BTreeSet<String>,
-) -> dry_run::Question<'a> {
-    dry_run::Question {
+) -> dry_run::PlanRequest<'a> {
+    dry_run::PlanRequest {
         fleet,
         claims,
         before: before.as_ref().unwrap_or(fleet),
@@ -171,7 +171,7 @@ pub(super) fn question<'a>(
 }
 
 /// The shops that were asked for, all of which must be there.
-pub(super) fn named(fleet: &Fleet, shops: &[String]) -> Result<BTreeSet<String>, CommandError> {
+pub(super) fn named(fleet: &Fleet, shops: &[String]) -> Result<BTreeSet<String>, ClusterError> {
     let missing: Vec<_> = shops
         .iter()
         .filter(|shop| !fleet.shops.contains_key(*shop))
@@ -180,14 +180,14 @@ pub(super) fn named(fleet: &Fleet, shops: &[String]) -> Result<BTreeSet<String>,
     if missing.is_empty() {
         Ok(shops.iter().cloned().collect())
     } else {
-        Err(CommandError::Missing(missing))
+        Err(ClusterError::Missing(missing))
     }
 }
 
-fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, CommandError> {
+fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, ClusterError> {
     let fleet = registry::read_fleet(&arguments.sources.files)?;
     let named = named(&fleet, &arguments.shops)?;
-    let claims = Claims::of(&fleet);
+    let claims = Claims::new(&fleet);
     let mut rendered = std::collections::BTreeMap::new();
     let mut problems = Vec::new();
     for (name, shop) in fleet
@@ -199,7 +199,7 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
         match desired(
             &Resolution::new(name, shop, &fleet),
             &claims,
-            &Known::default(),
+            &Circumstances::default(),
             Timestamp::MIN,
         ) {
             Ok(objects) => {
@@ -214,7 +214,7 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
         }
     }
     if !problems.is_empty() {
-        return Err(CommandError::Missing(problems));
+        return Err(ClusterError::Missing(problems));
     }
     let mut before = plan::files::rendered(path)?;
     if !named.is_empty() {
@@ -227,8 +227,8 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
     Ok(plan::files::plan(&rendered, before))
 }
 
-fn save(path: &Path, plan: &Plan) -> Result<(), CommandError> {
-    let failed = |source| CommandError::Write {
+fn save(path: &Path, plan: &Plan) -> Result<(), ClusterError> {
+    let failed = |source| ClusterError::Write {
         path: path.to_owned(),
         source,
     };

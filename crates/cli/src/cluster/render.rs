@@ -1,6 +1,6 @@
 //! `render`: every object of the shops in files, without a cluster.
 
-use super::{CommandError, show};
+use super::{ClusterError, show};
 use api::{
     Fleet, Object, RenderContext,
     claims::Claims,
@@ -51,9 +51,9 @@ pub(crate) struct Render {
     at: Option<Timestamp>,
 }
 
-pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Render) -> Result<(), ClusterError> {
     let fleet = registry::read_fleet(&arguments.files)?;
-    let claims = Claims::of(&fleet);
+    let claims = Claims::new(&fleet);
     let refused = |name: &String| {
         assign::claimed(name, &claims)
             .err()
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     };
     let claimed: Vec<_> = fleet.shops.keys().filter_map(refused).collect();
     if !claimed.is_empty() {
-        return Err(CommandError::Claimed(claimed));
+        return Err(ClusterError::Claimed(claimed));
     }
     let rendered = match (arguments.edge, arguments.builds) {
         (true, _) => vec![("edge", maps(&fleet, &claims)?)],
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
             .flat_map(|(_, objects)| check::shop(objects))
             .collect();
         if !findings.is_empty() {
-            return Err(CommandError::Check(findings));
+            return Err(ClusterError::Check(findings));
         }
     }
     let values = |objects: &[Object]| objects.iter().map(Object::value).collect::<Vec<_>>();
@@ -90,11 +90,11 @@ pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
             .into_iter()
             .flat_map(|(_, objects)| objects)
             .collect();
-        return show(&text(arguments.output, values(&objects)).map_err(CommandError::Output)?);
+        return show(&text(arguments.output, values(&objects)).map_err(ClusterError::Output)?);
     };
     for (shop, objects) in rendered {
         let name = format!("{shop}.{}", arguments.output.extension());
-        let failed = |source| CommandError::Write {
+        let failed = |source| ClusterError::Write {
             path: directory.join(&name),
             source,
         };
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn maps(fleet: &Fleet, claims: &Claims) -> Result<Vec<Object>, CommandError> {
+fn maps(fleet: &Fleet, claims: &Claims) -> Result<Vec<Object>, ClusterError> {
     let sites = edge::sites(fleet, claims);
     Ok(edge::maps(
         sites.iter().map(|(shop, site)| (shop.as_str(), site)),
@@ -120,7 +120,7 @@ fn maps(fleet: &Fleet, claims: &Claims) -> Result<Vec<Object>, CommandError> {
 fn all<'a>(
     fleet: &'a Fleet,
     arguments: &Render,
-) -> Result<Vec<(&'a str, Vec<Object>)>, CommandError> {
+) -> Result<Vec<(&'a str, Vec<Object>)>, ClusterError> {
     let (mut rendered, mut failed, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = |name: &&String| arguments.shop.as_ref().is_none_or(|shop| shop == *name);
     for (name, shop) in fleet.shops.iter().filter(|(name, _)| wanted(name)) {
@@ -164,8 +164,8 @@ fn all<'a>(
         missing.push(format!("shop {shop} is in none of the files"));
     }
     match (missing.is_empty(), failed.is_empty()) {
-        (false, _) => Err(CommandError::Missing(missing)),
-        (true, false) => Err(CommandError::Render(failed)),
+        (false, _) => Err(ClusterError::Missing(missing)),
+        (true, false) => Err(ClusterError::Render(failed)),
         (true, true) => Ok(rendered),
     }
 }

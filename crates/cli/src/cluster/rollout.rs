@@ -11,10 +11,10 @@ use arguments::{One, Verb};
 use start::start;
 use status::status;
 
-use super::{CommandError, connection::wait, tell};
+use super::{ClusterError, connection::wait, tell};
 use operations::rollout::{self, Verb as Said};
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Arguments) -> Result<(), ClusterError> {
     match &arguments.verb {
         Verb::Start(arguments) => wait(start(arguments)),
         Verb::Status(arguments) => wait(status(arguments)),
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     }
 }
 
-async fn say(one: &One, verb: Said) -> Result<(), CommandError> {
+async fn say(one: &One, verb: Said) -> Result<(), ClusterError> {
     let cluster = one.connection.open().await?;
     let who = one.who.who(&cluster).await?;
     tell(&rollout::say(&cluster, &one.name, verb, &who).await?)

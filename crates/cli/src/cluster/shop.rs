@@ -45,7 +45,7 @@ enum Verb {
     Roles(roles::Roles),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Arguments) -> Result<(), ClusterError> {
     match &arguments.verb {
         Verb::Create(create) => create::run(create),
         Verb::CleanCache(clean) => jobs::clean(clean),

@@ -1,7 +1,7 @@
 //! `slow`: how fast a shop answers, by release, and where it was when it took long.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, asked},
     errors::{json, lines},
     rollout::Form,
@@ -9,7 +9,7 @@ use super::{
 };
 use jiff::Timestamp;
 use observe::v1::{Performance, ReleasePerformance};
-use operations::watch::Question;
+use operations::watch::WatchRequest;
 use std::fmt::Write as _;
 
 /// What `slow` is told.
@@ -35,9 +35,12 @@ pub(crate) struct Slow {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Slow) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Slow) -> Result<(), ClusterError> {
     let path = format!("performance?minutes={}", arguments.minutes);
-    let found: Performance = asked(&arguments.connection, Question::get(&arguments.shop, &path))?;
+    let found: Performance = asked(
+        &arguments.connection,
+        WatchRequest::get(&arguments.shop, &path),
+    )?;
     match arguments.output {
         Form::Text => show(&text(&found, Timestamp::now())),
         Form::Json => json(&found),

@@ -8,9 +8,9 @@
 mod container;
 mod node;
 
-use super::{CommandError, connection::wait, show};
+use super::{ClusterError, connection::wait, show};
 use api::{Migrating, RenderContext};
-use container::{Place, script};
+use container::{PodDirectories, script};
 use node::{Node, failed, volumes};
 use render::render;
 use serde_json::Value;
@@ -87,7 +87,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("{text:?}: expected NAME=VALUE"))
 }
 
-pub(super) fn run(arguments: &Try) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Try) -> Result<(), ClusterError> {
     let objects = objects(arguments)?;
     let spec = pod(&objects, &arguments.part)?;
     let secrets = arguments
@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Try) -> Result<(), CommandError> {
     );
     let group = spec["securityContext"]["fsGroup"].as_i64().unwrap_or(GROUP);
     let owner = u32::try_from(group)
-        .map_err(|_| CommandError::Argument(format!("fsGroup {group} is no group")))?;
+        .map_err(|_| ClusterError::Argument(format!("fsGroup {group} is no group")))?;
     let volumes = volumes(&spec, &objects, &secrets, (base.path(), &disks, owner))?;
     let mut environment: BTreeMap<_, _> = arguments.environment.iter().cloned().collect();
     if let Some(store) = &arguments.store {
@@ -113,7 +113,7 @@ pub(super) fn run(arguments: &Try) -> Result<(), CommandError> {
             format!("file://{}", store.display()),
         );
     }
-    let place = Place {
+    let place = PodDirectories {
         base: base.path().to_owned(),
         image: arguments.image.clone(),
         programs: arguments.programs.clone(),
@@ -130,9 +130,9 @@ pub(super) fn run(arguments: &Try) -> Result<(), CommandError> {
 }
 
 /// Every object of the one shop, as a cluster would have them once its database is at the release.
-fn objects(arguments: &Try) -> Result<Vec<Value>, CommandError> {
+fn objects(arguments: &Try) -> Result<Vec<Value>, ClusterError> {
     let fleet = registry::read_fleet(&arguments.files)?;
-    let missing = |what: String| CommandError::Missing(vec![what]);
+    let missing = |what: String| ClusterError::Missing(vec![what]);
     let mut shops = fleet
         .shops
         .iter()
@@ -166,25 +166,25 @@ fn objects(arguments: &Try) -> Result<Vec<Value>, CommandError> {
         ..RenderContext::default()
     };
     let objects = render(shop, class, Some(release), &render_context)
-        .map_err(|error| CommandError::Render(vec![error]))?;
+        .map_err(|error| ClusterError::Render(vec![error]))?;
     Ok(objects.iter().map(api::Object::value).collect())
 }
 
 /// The pod of this part.
-fn pod(objects: &[Value], part: &str) -> Result<Value, CommandError> {
+fn pod(objects: &[Value], part: &str) -> Result<Value, ClusterError> {
     let found = objects.iter().find(|object| match part {
         "migration" => object["kind"] == "Job",
         _ => object["kind"] == "Deployment" && object["metadata"]["name"] == part,
     });
     let spec = found.and_then(|object| object.pointer("/spec/template/spec").cloned());
     spec.ok_or_else(|| {
-        CommandError::Argument(format!(
+        ClusterError::Argument(format!(
             "the shop has no {part}: its release has no migration, or the shop is not served"
         ))
     })
 }
 
-fn secrets(directory: &Path) -> Result<BTreeMap<String, String>, CommandError> {
+fn secrets(directory: &Path) -> Result<BTreeMap<String, String>, ClusterError> {
     let what = format!("cannot read {}", directory.display());
     let mut secrets = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(failed(what.clone()))? {
@@ -207,7 +207,7 @@ fn secrets(directory: &Path) -> Result<BTreeMap<String, String>, CommandError> {
 /// Containers that run, with their names.
 type Running = Vec<(String, Child)>;
 
-async fn pod_lives(node: &Node, spec: &Value, place: &Place) -> Result<(), CommandError> {
+async fn pod_lives(node: &Node, spec: &Value, place: &PodDirectories) -> Result<(), ClusterError> {
     let list = |field: &str| spec[field].as_array().cloned().unwrap_or_default();
     let mut running: Running = Vec::new();
     for container in list("initContainers") {
@@ -224,7 +224,7 @@ async fn pod_lives(node: &Node, spec: &Value, place: &Place) -> Result<(), Comma
                 began.elapsed()
             ))?;
             if code != 0 {
-                return Err(CommandError::Argument(format!(
+                return Err(ClusterError::Argument(format!(
                     "init container {name} failed: the others are not started"
                 )));
             }
@@ -258,7 +258,7 @@ async fn pod_lives(node: &Node, spec: &Value, place: &Place) -> Result<(), Comma
     tokio::select! {
         code = until_ended(&mut running, None) => {
             let code = code?;
-            if code == 0 { Ok(()) } else { Err(CommandError::Argument(format!("a container ended with {code}"))) }
+            if code == 0 { Ok(()) } else { Err(ClusterError::Argument(format!("a container ended with {code}"))) }
         }
         stop = tokio::signal::ctrl_c() => stop.map_err(failed("cannot listen for Ctrl-C")),
     }
@@ -269,20 +269,20 @@ fn name(container: &Value) -> String {
 }
 
 fn container_script(
-    place: &Place,
+    place: &PodDirectories,
     container: &Value,
     command: Option<&[String]>,
-) -> Result<String, CommandError> {
-    script(place, container, command).map_err(CommandError::Argument)
+) -> Result<String, ClusterError> {
+    script(place, container, command).map_err(ClusterError::Argument)
 }
 
 /// Waits for the end of one container, or of any, and gives its exit code. One that ends while
 /// another is waited for is an error.
-async fn until_ended(running: &mut Running, wanted: Option<&str>) -> Result<i32, CommandError> {
+async fn until_ended(running: &mut Running, wanted: Option<&str>) -> Result<i32, ClusterError> {
     loop {
         if let Some((name, code)) = ended(running)? {
             return match wanted {
-                Some(wanted) if wanted != name => Err(CommandError::Argument(format!(
+                Some(wanted) if wanted != name => Err(ClusterError::Argument(format!(
                     "container {name} ended with {code}"
                 ))),
                 _ => Ok(code),
@@ -293,7 +293,7 @@ async fn until_ended(running: &mut Running, wanted: Option<&str>) -> Result<i32,
 }
 
 /// A container that has ended, which is no longer in the list then.
-fn ended(running: &mut Running) -> Result<Option<(String, i32)>, CommandError> {
+fn ended(running: &mut Running) -> Result<Option<(String, i32)>, ClusterError> {
     for index in 0..running.len() {
         if let Some(status) = running[index]
             .1
@@ -309,11 +309,11 @@ fn ended(running: &mut Running) -> Result<Option<(String, i32)>, CommandError> {
 /// Asks until the container answers, as often as the kubelet would.
 async fn answers(
     node: &Node,
-    place: &Place,
+    place: &PodDirectories,
     container: &Value,
     kind: &str,
     running: &mut Running,
-) -> Result<(), CommandError> {
+) -> Result<(), ClusterError> {
     let (probe, name) = (&container[kind], name(container));
     let seconds = |field: &str, usual: u64| probe[field].as_u64().unwrap_or(usual);
     let within =
@@ -321,7 +321,7 @@ async fn answers(
     let deadline = Instant::now() + within;
     loop {
         if let Some((ended, code)) = ended(running)? {
-            return Err(CommandError::Argument(format!(
+            return Err(ClusterError::Argument(format!(
                 "container {ended} ended with {code}, while {name} was waited for"
             )));
         }
@@ -346,7 +346,7 @@ async fn answers(
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(CommandError::Argument(format!(
+            return Err(ClusterError::Argument(format!(
                 "container {name} did not pass its {kind} within {within:?}"
             )));
         }

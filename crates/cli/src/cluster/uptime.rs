@@ -1,7 +1,7 @@
 //! `uptime`: whether a shop's domains answer, and when they did not.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, asked},
     errors::{ago, json},
     rollout::Form,
@@ -9,7 +9,7 @@ use super::{
 };
 use jiff::Timestamp;
 use observe::v1::{self, HostUptime, Incident, ProbeResult, Vantage};
-use operations::watch::Question;
+use operations::watch::WatchRequest;
 
 /// What `uptime` is told.
 #[derive(Debug, clap::Args)]
@@ -31,10 +31,10 @@ pub(crate) struct Uptime {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Uptime) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Uptime) -> Result<(), ClusterError> {
     let uptime: v1::Uptime = asked(
         &arguments.connection,
-        Question::get(&arguments.shop, "uptime"),
+        WatchRequest::get(&arguments.shop, "uptime"),
     )?;
     match arguments.output {
         Form::Text => show(&text(&uptime, Timestamp::now())),

@@ -1,7 +1,7 @@
 //! `why`: why a shop is as it is.
 
 use super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, registry, wait},
     rollout::Form,
     show,
@@ -25,12 +25,12 @@ pub(crate) struct Why {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Why) -> Result<(), ClusterError> {
     let answer = wait(async {
         let cluster = arguments.connection.open().await?;
         let Read { fleet, problems } = registry(&cluster).await?;
         let Some(shop) = fleet.shops.get(&arguments.shop) else {
-            return Err(CommandError::Missing(vec![format!(
+            return Err(ClusterError::Missing(vec![format!(
                 "shop {} is not in the registry",
                 arguments.shop
             )]));
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
         let mut answer = why::why(
             &arguments.shop,
             shop,
-            (&fleet, &Claims::of(&fleet)),
+            (&fleet, &Claims::new(&fleet)),
             halted.as_deref(),
             Timestamp::now(),
         );
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
         Form::Text => show(&why::text(&answer)),
         Form::Json => show(
             &(serde_json::to_string_pretty(&answer)
-                .map_err(|error| CommandError::Output(error.into()))?
+                .map_err(|error| ClusterError::Output(error.into()))?
                 + "\n"),
         ),
     }

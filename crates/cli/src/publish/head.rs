@@ -7,7 +7,7 @@
 use super::roots::Roots;
 use crate::{
     CommandError,
-    remote::{Found, Remote},
+    remote::{Remote, StoredRelease},
 };
 use release::{Release, Sequence, key};
 use store::Etag;
@@ -68,7 +68,7 @@ impl Head {
 async fn vouched(
     remote: &Remote,
     roots: &Roots,
-    found: &Found,
+    found: &StoredRelease,
     what: &str,
 ) -> Result<Release, CommandError> {
     let release = roots

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{CommandError, Progress, error::whole, files, mark, packing::Package, remote::Remote};
 use jiff::{SignedDuration, Timestamp};
-use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, key, limits};
+use release::{
+    AcceptancePolicy, Accepted, Envelope, Migration, Release, Sequence, Sha256, key, limits,
+};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -358,7 +360,7 @@ impl Publisher {
             // right.
             at: head.created.min(self.now),
         });
-        let policy = Policy {
+        let policy = AcceptancePolicy {
             channel: &self.remote.channel,
             floor: None,
             accepted,

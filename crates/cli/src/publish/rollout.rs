@@ -5,7 +5,7 @@
 //! of its own.
 
 use super::rollout_error::RolloutError;
-use crate::{release_command::resource_of, remote::Found};
+use crate::{release_command::resource_of, remote::StoredRelease};
 use api::Downloads;
 use clap::Args;
 use std::{
@@ -41,7 +41,7 @@ impl RolloutArguments {
     /// If the process cannot be run, or fails.
     pub(crate) fn run(
         &self,
-        found: &Found,
+        found: &StoredRelease,
         downloads: Option<&Downloads>,
     ) -> Result<(), RolloutError> {
         let why = self.why.clone().unwrap_or_else(|| {

@@ -4,7 +4,7 @@
 use crate::{
     CommandError,
     diff::download,
-    remote::{ChannelArguments, Found, Remote},
+    remote::{ChannelArguments, Remote, StoredRelease},
     screen::write_out,
 };
 use api::{DOWNLOADS, Downloads};
@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: Resource) -> Result<(), CommandError> {
 const BEFORE: u64 = 5;
 
 /// What a pod downloads, if the manifests can be read: the release is good without.
-pub(crate) async fn downloads(remote: &Remote, found: &Found) -> Option<Downloads> {
+pub(crate) async fn downloads(remote: &Remote, found: &StoredRelease) -> Option<Downloads> {
     let (new, _) = remote.manifest(&found.release).await.ok()?;
     let mut downloads = Downloads {
         fresh: download(&new, None),
@@ -66,12 +66,12 @@ pub(crate) async fn downloads(remote: &Remote, found: &Found) -> Option<Download
 
 /// The object under its usual name, as the definitions of `longshore crd` have it; a test gives it
 /// to the scheduler.
-pub(crate) fn resource_of(found: &Found, downloads: Option<&Downloads>) -> Value {
+pub(crate) fn resource_of(found: &StoredRelease, downloads: Option<&Downloads>) -> Value {
     resource(found, None, downloads)
 }
 
-fn resource(found: &Found, name: Option<String>, downloads: Option<&Downloads>) -> Value {
-    let Found {
+fn resource(found: &StoredRelease, name: Option<String>, downloads: Option<&Downloads>) -> Value {
+    let StoredRelease {
         envelope, release, ..
     } = found;
     let name = name.unwrap_or_else(|| default_name(&release.channel, release.sequence));

@@ -6,7 +6,7 @@ use crate::{
 };
 use clap::Args;
 use deploy::View;
-use release::{ChannelName, Policy, Reason, Sequence, Sha256};
+use release::{AcceptancePolicy, ChannelName, Reason, Sequence, Sha256};
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
 use store::Location;
@@ -240,7 +240,7 @@ async fn compare(
         ));
     }
     let rejected = view.state.rejected.keys().copied().collect();
-    let policy = Policy {
+    let policy = AcceptancePolicy {
         channel: &remote.channel,
         floor: arguments.floor,
         accepted: view.state.policy_floor(),

@@ -1,7 +1,7 @@
 //! What there is of shops, by metadata alone.
 
 use super::{Cluster, OURS};
-use crate::{ApiError, Found, KINDS, Kind, SHOP};
+use crate::{ApiError, KINDS, Kind, ObjectSummary, SHOP};
 use api::{Identity, ObjectMetaSummary, namespace};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -116,7 +116,7 @@ impl Cluster {
         let params = ListParams::default().labels(&selector).limit(PAGE);
         let page = |params| self.page(&api, params);
         let keep = |item: Listed| {
-            let found = Found::new(kind, item.metadata.into())?.of_shop();
+            let found = ObjectSummary::new(kind, item.metadata.into())?.of_shop();
             found.filter(|(shop, identity, _)| wanted(shop, identity))
         };
         match self

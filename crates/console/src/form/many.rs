@@ -29,7 +29,7 @@ pub(crate) fn sent(sent: &Fields, problems: &Problems) -> Vec<Field> {
     let mut fields = fields();
     for field in &mut fields {
         sent.get(field.name).clone_into(&mut field.value);
-        field.problem = problems.of(field.name);
+        field.problem = problems.get(field.name);
     }
     fields
 }
@@ -94,7 +94,7 @@ impl Changes {
     }
 
     /// The spec that the form makes of `spec`.
-    pub(crate) fn of(&self, spec: &ShopSpec) -> ShopSpec {
+    pub(crate) fn apply(&self, spec: &ShopSpec) -> ShopSpec {
         let mut spec = spec.clone();
         spec.state = self.state.unwrap_or(spec.state);
         spec.scale.min = self.min.unwrap_or(spec.scale.min);
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn what_nobody_wrote_stays() {
         let changes = Changes::read(&told(&[])).unwrap();
-        assert_eq!(changes.of(&before()), before());
+        assert_eq!(changes.apply(&before()), before());
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             ("max", "9"),
             ("state", "Maintenance"),
         ]);
-        let after = Changes::read(&told).unwrap().of(&before());
+        let after = Changes::read(&told).unwrap().apply(&before());
         assert_eq!(after.modules.enable, ["Acme_B", "Acme_D"]);
         assert_eq!(after.modules.disable, ["Acme_A"]);
         assert_eq!(
@@ -168,6 +168,6 @@ mod tests {
     fn what_cannot_be_read_is_said() {
         let told = told(&[("min", "two"), ("values", "x")]);
         let problems = Changes::read(&told).unwrap_err();
-        assert!(problems.of("min").is_some() && problems.of("values").is_some());
+        assert!(problems.get("min").is_some() && problems.get("values").is_some());
     }
 }

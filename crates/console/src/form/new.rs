@@ -5,7 +5,7 @@ use super::{
     sent::{Fields, Problems, lines, number},
 };
 use crate::text;
-use operations::create::{NewShop, Place, place};
+use operations::create::{NewShop, Placement, place};
 
 /// The form; `classes` are what the cluster has.
 pub(crate) fn fields(classes: Vec<String>) -> Vec<Field> {
@@ -33,7 +33,7 @@ pub(crate) fn sent(classes: Vec<String>, sent: &Fields, problems: &Problems) -> 
     let mut fields = fields(classes);
     for field in &mut fields {
         sent.get(field.name).clone_into(&mut field.value);
-        field.problem = problems.of(field.name);
+        field.problem = problems.get(field.name);
     }
     fields
 }
@@ -46,7 +46,7 @@ pub(crate) fn sent(classes: Vec<String>, sent: &Fields, problems: &Problems) -> 
 pub(crate) fn wanted(sent: &Fields) -> Result<NewShop, Problems> {
     let mut problems = Problems::default();
     let text = |name| Some(sent.get(name).trim().to_owned()).filter(|text| !text.is_empty());
-    let mut server = |name| -> Option<Place> {
+    let mut server = |name| -> Option<Placement> {
         let given = text(name)?;
         Some(problems.some(name, place(&given)))
     };
@@ -106,7 +106,12 @@ mod tests {
     fn what_cannot_be_read_stands_at_its_field() {
         let told = told(&[("database", "shop_acme"), ("max", "many")]);
         let problems = wanted(&told).unwrap_err();
-        assert!(problems.of("database").unwrap().contains("expected a name"));
-        assert!(problems.of("max").is_some() && problems.of("min").is_none());
+        assert!(
+            problems
+                .get("database")
+                .unwrap()
+                .contains("expected a name")
+        );
+        assert!(problems.get("max").is_some() && problems.get("min").is_none());
     }
 }

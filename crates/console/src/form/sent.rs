@@ -55,7 +55,7 @@ impl Problems {
     }
 
     /// What is wrong with a field.
-    pub(super) fn of(&self, name: &str) -> Option<String> {
+    pub(super) fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 

@@ -57,7 +57,7 @@ struct Metadata {
 }
 
 #[derive(Debug)]
-struct Found {
+struct Discovery {
     metadata: Metadata,
     keys: JwkSet,
     at: Instant,
@@ -79,7 +79,7 @@ pub(super) struct Begin<'a> {
 pub(super) struct Provider {
     client: Client,
     http: Http,
-    found: Mutex<Option<Arc<Found>>>,
+    found: Mutex<Option<Arc<Discovery>>>,
 }
 
 impl Provider {
@@ -181,7 +181,7 @@ impl Provider {
     ) -> Result<String, LoginError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
-        struct Answer {
+        struct TokenResponse {
             id_token: String,
             error: String,
             error_description: String,
@@ -211,7 +211,7 @@ impl Provider {
             .http
             .post(url, query(&fields), authorization.as_deref());
         let (status, body) = answer.await?;
-        let answer: Answer = serde_json::from_slice(&body).unwrap_or_default();
+        let answer: TokenResponse = serde_json::from_slice(&body).unwrap_or_default();
         if status == StatusCode::OK && !answer.id_token.is_empty() {
             return Ok(answer.id_token);
         }
@@ -222,7 +222,7 @@ impl Provider {
         })
     }
 
-    async fn found(&self) -> Result<Arc<Found>, LoginError> {
+    async fn found(&self) -> Result<Arc<Discovery>, LoginError> {
         let known = self.found.lock().clone();
         match known {
             Some(known) if known.at.elapsed() < FRESH => Ok(known),
@@ -234,13 +234,13 @@ impl Provider {
         }
     }
 
-    fn keep(&self, found: Found) -> Arc<Found> {
+    fn keep(&self, found: Discovery) -> Arc<Discovery> {
         let found = Arc::new(found);
         *self.found.lock() = Some(Arc::clone(&found));
         found
     }
 
-    async fn discover(&self) -> Result<Found, LoginError> {
+    async fn discover(&self) -> Result<Discovery, LoginError> {
         let issuer = &self.client.issuer;
         let place = format!(
             "{}/.well-known/openid-configuration",
@@ -251,7 +251,7 @@ impl Provider {
             return Err(self.another(&metadata.issuer));
         }
         let now = Instant::now();
-        Ok(Found {
+        Ok(Discovery {
             keys: self.keys(&metadata.jwks_uri).await?,
             metadata,
             at: now,
@@ -260,14 +260,14 @@ impl Provider {
     }
 
     /// What is known, with keys that are asked for again, unless they just were.
-    async fn keys_again(&self, known: &Found) -> Result<Arc<Found>, LoginError> {
+    async fn keys_again(&self, known: &Discovery) -> Result<Arc<Discovery>, LoginError> {
         let latest = self.found.lock().clone();
         if let Some(latest) = latest
             && latest.keys_at.elapsed() < KEYS_AGAIN
         {
             return Ok(latest);
         }
-        Ok(self.keep(Found {
+        Ok(self.keep(Discovery {
             keys: self.keys(&known.metadata.jwks_uri).await?,
             metadata: known.metadata.clone(),
             at: known.at,
@@ -294,7 +294,7 @@ impl Provider {
     pub(super) fn age(&self) {
         let mut found = self.found.lock();
         let known = found.take().unwrap();
-        *found = Some(Arc::new(Found {
+        *found = Some(Arc::new(Discovery {
             keys: known.keys.clone(),
             metadata: known.metadata.clone(),
             at: known.at,

@@ -6,7 +6,7 @@ use release::Reason;
 use serde_json::{Value, json};
 
 /// A value of a query.
-fn of(address: &str, name: &str) -> String {
+fn parameter(address: &str, name: &str) -> String {
     let query = address.split_once('?').unwrap().1;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let found = pairs.find(|(found, _)| *found == name);
@@ -30,9 +30,11 @@ async fn logged_in(stage: &Stage, claims: Value) -> Result<(Session, String, Str
     let (cookie, address) = login.begin("/shops?q=a").await?;
     {
         let mut plays = stage.plays.lock();
-        (plays.nonce, plays.claims) = (of(&address, "nonce"), claims);
+        (plays.nonce, plays.claims) = (parameter(&address, "nonce"), claims);
     }
-    login.end(&returned(&of(&address, "state")), &cookie).await
+    login
+        .end(&returned(&parameter(&address, "state")), &cookie)
+        .await
 }
 
 #[tokio::test]
@@ -46,14 +48,16 @@ async fn whom_the_provider_knows_is_logged_in_and_led_on() {
     );
     assert!(address.starts_with(&start), "{address}");
     assert_eq!(
-        of(&address, "redirect_uri"),
+        parameter(&address, "redirect_uri"),
         "https%3A//console.example/login/callback"
     );
-    assert_eq!(of(&address, "scope"), "openid%20groups");
-    assert_eq!(of(&address, "code_challenge_method"), "S256");
-    stage.plays.lock().nonce = of(&address, "nonce");
+    assert_eq!(parameter(&address, "scope"), "openid%20groups");
+    assert_eq!(parameter(&address, "code_challenge_method"), "S256");
+    stage.plays.lock().nonce = parameter(&address, "nonce");
 
-    let ended = login.end(&returned(&of(&address, "state")), &cookie).await;
+    let ended = login
+        .end(&returned(&parameter(&address, "state")), &cookie)
+        .await;
     let (session, sealed, to) = ended.unwrap();
     assert_eq!(
         (session.user.as_str(), to.as_str()),
@@ -75,9 +79,9 @@ async fn whom_the_provider_knows_is_logged_in_and_led_on() {
         form.contains("grant_type=authorization_code&code=a%20code"),
         "{form}"
     );
-    let verifier = of(&format!("?{form}"), "code_verifier");
+    let verifier = parameter(&format!("?{form}"), "code_verifier");
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-    assert_eq!(of(&address, "code_challenge"), challenge);
+    assert_eq!(parameter(&address, "code_challenge"), challenge);
     let basic = base64::engine::general_purpose::STANDARD.encode("console:s%26cret");
     assert_eq!(authorization, Some(format!("Basic {basic}")));
     let leave = login.end_session().await.unwrap();
@@ -92,7 +96,7 @@ async fn a_login_of_another_browser_or_of_yesterday_does_not_end_here() {
     let provider = Stage::new().await;
     let login = provider.login(None);
     let (cookie, address) = login.begin("/").await.unwrap();
-    let state = of(&address, "state");
+    let state = parameter(&address, "state");
     let (other, _) = login.begin("/").await.unwrap();
     let late = UnderWay {
         state: state.clone(),
@@ -173,11 +177,13 @@ async fn the_provider_changes_its_keys_and_nobody_notices() {
         let (cookie, address) = login.begin("/").await.unwrap();
         {
             let mut plays = stage.plays.lock();
-            plays.nonce = of(&address, "nonce");
+            plays.nonce = parameter(&address, "nonce");
             plays.signs = key.clone();
             plays.keys = published.iter().map(|key| (*key).clone()).collect();
         }
-        login.end(&returned(&of(&address, "state")), &cookie).await
+        login
+            .end(&returned(&parameter(&address, "state")), &cookie)
+            .await
     };
     let (first, second, forged) = (
         stage.plays.lock().signs.clone(),
@@ -232,7 +238,7 @@ async fn a_provider_that_is_away_or_another_is_named() {
     let (cookie, address) = login.begin("/").await.unwrap();
     let other = Returned {
         iss: "https://evil.example".to_owned(),
-        ..returned(&of(&address, "state"))
+        ..returned(&parameter(&address, "state"))
     };
     let error = refused(login.end(&other, &cookie).await);
     assert!(error.to_string().contains("calls itself"), "{error}");
@@ -246,7 +252,7 @@ async fn what_the_provider_says_of_a_refusal_is_told() {
     let refusal = Returned {
         error: "access_denied".to_owned(),
         error_description: "not your shift".to_owned(),
-        ..returned(&of(&address, "state"))
+        ..returned(&parameter(&address, "state"))
     };
     let error = refused(login.end(&refusal, &cookie).await);
     assert_eq!(

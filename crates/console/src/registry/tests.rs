@@ -33,7 +33,7 @@ fn what_shops_claim_is_known_as_of_the_last_change() {
     };
     let is_current = || {
         let known = registry.read();
-        let (kept, anew) = (&known.claims, Claims::of(&known.fleet));
+        let (kept, anew) = (&known.claims, Claims::new(&known.fleet));
         for name in ["acme", "vinyl"] {
             assert_eq!(kept.texts(name), anew.texts(name));
             assert_eq!(kept.refused(name), anew.refused(name));
@@ -62,7 +62,7 @@ fn shops_hear_which_rollouts_move_them_and_not_how_far_those_are() {
     let registry = Registry::default();
     let release = fixtures::release(3, release::Migration::None);
     let mut known = registry.known.write();
-    let place = Stored::of(&release, None);
+    let place = Stored::new(&release, None);
     known.stored.insert(release.name.clone(), place);
     let channel = release.channel.clone();
     known.fleet.releases.insert(channel, [(3, release)].into());

@@ -35,8 +35,8 @@ async fn asked(script: &Script) -> View {
     view
 }
 
-fn these(names: &[&str]) -> Which {
-    Which::These(names.iter().map(|name| (*name).to_owned()).collect())
+fn these(names: &[&str]) -> Visible {
+    Visible::These(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ fn known() -> Known {
         release.name = format!("shops-{name}-3");
         known
             .stored
-            .insert(release.name.clone(), Stored::of(&release, None));
+            .insert(release.name.clone(), Stored::new(&release, None));
         known
             .fleet
             .releases
@@ -137,7 +137,7 @@ fn known() -> Known {
 
 #[test]
 fn of_other_shops_nothing_is_left() {
-    let seen = View::of_shop("acme").of(&known());
+    let seen = View::of_shop("acme").filter(&known());
     let text = format!(
         "{:?} {:?} {:?} {:?}",
         seen.fleet, seen.halt, seen.stored, seen.unreadable
@@ -155,11 +155,11 @@ fn of_other_shops_nothing_is_left() {
 fn a_rollout_may_be_named_to_somebody() {
     let mut view = View::of_shop("acme");
     view.rollouts = these(&["all"]);
-    let seen = view.of(&known());
+    let seen = view.filter(&known());
     assert_eq!(
         seen.fleet.rollouts.keys().collect::<Vec<_>>(),
         ["acme", "all"]
     );
-    view.rollouts = Which::All;
-    assert_eq!(view.of(&known()).fleet.rollouts.len(), 5);
+    view.rollouts = Visible::All;
+    assert_eq!(view.filter(&known()).fleet.rollouts.len(), 5);
 }

@@ -157,7 +157,7 @@ impl Step<'_> {
                     part: self.part,
                     generation,
                     fields,
-                    planned: Planned::of(&plan),
+                    planned: Planned::new(&plan),
                 };
                 Ok(self.asked.answer(&page))
             }

@@ -11,7 +11,7 @@ use askama::Template;
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use observe::v1::Shops;
-use operations::watch::Question;
+use operations::watch::WatchRequest;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Lines of each list.
@@ -54,7 +54,7 @@ struct Watched {
 
 pub(super) async fn show(State(desk): State<Arc<Desk>>, asked: Asked) -> Answer {
     let frame = asked.frame(&desk.registry, &desk.guard).await;
-    let all = Question::shops().ask::<Shops>(&desk.own).await;
+    let all = WatchRequest::shops().ask::<Shops>(&desk.own).await;
     let page = {
         let known = desk.known(&asked)?;
         let watched = all
@@ -75,7 +75,7 @@ fn page(
     let (mut bad, mut certificates, mut backups) = (Vec::new(), Vec::new(), Vec::new());
     let (mut certified, mut backed_up) = (false, 0);
     for (name, shop) in &known.fleet.shops {
-        let health = Health::of(shop);
+        let health = Health::of_shop(shop);
         *counts.entry(health).or_default() += 1;
         if matches!(health, Health::Bad | Health::Warning) {
             let why = problem(shop).unwrap_or_else(|| text::NO_MORE.to_owned());
@@ -108,7 +108,7 @@ fn page(
                 shop: shop.clone(),
                 host: certificate.host.clone(),
                 issuer: certificate.issuer.clone().unwrap_or_default(),
-                end: end.map(Moment::of),
+                end: end.map(Moment::new),
                 problem: certificate.problem.clone().unwrap_or_default(),
             })
             .collect(),

@@ -15,7 +15,7 @@ use crate::{
     page::{Asked, Failure, Frame},
     planned::Whole,
     rights::Right,
-    shops::Question,
+    shops::ShopQuery,
     text,
 };
 use askama::Template;
@@ -62,7 +62,7 @@ pub(super) async fn form(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let query = query.unwrap_or_default();
-    let question = placed(Question::read(&query), &asked).await?;
+    let question = placed(ShopQuery::read(&query), &asked).await?;
     let chosen = Chosen::read(&query, &question, &*desk.known(&asked)?)?;
     Ok(again(&desk, &asked, chosen, many::fields(), None).await)
 }
@@ -79,7 +79,7 @@ pub(super) async fn send(
     asked: Asked,
     Posted(sent): Posted,
 ) -> Answer {
-    let question = placed(Question::read(sent.get("search")), &asked).await?;
+    let question = placed(ShopQuery::read(sent.get("search")), &asked).await?;
     let chosen = Chosen::sent(&sent, &question, &*desk.known(&asked)?)?;
     let changes = match Changes::read(&sent) {
         Ok(changes) => changes,
@@ -149,7 +149,7 @@ async fn part_of(
     for (name, generation) in part {
         let gone = |_| Failure::Missing(text::ONE_IS_GONE.to_owned());
         let before = &basis.shop(name).map_err(gone)?.spec;
-        let after = changes.of(before);
+        let after = changes.apply(before);
         if *before != after {
             edits.push(Edit {
                 shop: name.clone(),

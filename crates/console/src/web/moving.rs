@@ -71,7 +71,7 @@ pub(super) async fn plan(
         let download = rollout::download(shop, &wanted, &known.fleet);
         let halt = known.halt.as_ref().map(operations::halt::Halt::line);
         (
-            Basis::of(
+            Basis::new(
                 (&known.fleet, &known.claims),
                 iter::once(&*name),
                 iter::empty(),
@@ -93,7 +93,7 @@ pub(super) async fn plan(
         sequence: wanted.sequence.get(),
         migration: text::migration(wanted.migration),
         download,
-        planned: Planned::of(&plan),
+        planned: Planned::new(&plan),
         closed: closed.is_some(),
         waits: {
             waits.extend(closed);

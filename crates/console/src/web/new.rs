@@ -13,7 +13,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use operations::{
     Done, OperationError, change,
-    create::{self, Draft, Found, NewShop},
+    create::{self, Draft, NewShop, SecretKeys},
 };
 use serde_json::Value;
 use std::{iter, sync::Arc, time::Duration};
@@ -122,11 +122,11 @@ fn checks(wanted: &NewShop, draft: Draft, fleet: &Fleet) -> Checks {
     }
 }
 
-fn secret(wanted: &NewShop, keys: Vec<&'static str>, found: &Found) -> Secret {
+fn secret(wanted: &NewShop, keys: Vec<&'static str>, found: &SecretKeys) -> Secret {
     let state = |key: &str| match found {
-        Found::Unknown => text::KEY_UNKNOWN,
-        Found::Keys(keys) if keys.contains(key) => text::KEY_THERE,
-        Found::Keys(_) | Found::Nothing => text::KEY_MISSING,
+        SecretKeys::Unknown => text::KEY_UNKNOWN,
+        SecretKeys::Keys(keys) if keys.contains(key) => text::KEY_THERE,
+        SecretKeys::Keys(_) | SecretKeys::Nothing => text::KEY_MISSING,
     };
     let keys: Vec<_> = keys.into_iter().map(|key| (key, state(key))).collect();
     Secret {
@@ -202,7 +202,7 @@ async fn plan(desk: &Desk, asked: &Asked, shop: &Value, sent: &Sent, checks: Che
                 shop: sent.get("name").trim().to_owned(),
                 fields: new::sent(Vec::new(), sent, &Problems::default()),
                 checks,
-                planned: Planned::of(&plan),
+                planned: Planned::new(&plan),
                 may: asked.person.may(Right::CreateShop, None).await,
             };
             Ok(asked.answer(&page))

@@ -34,8 +34,8 @@ pub(super) struct Row {
 }
 
 impl Pods {
-    pub(super) fn of(pods: Vec<Pod>) -> Self {
-        let mut rows: Vec<_> = pods.into_iter().map(Row::of).collect();
+    pub(super) fn new(pods: Vec<Pod>) -> Self {
+        let mut rows: Vec<_> = pods.into_iter().map(Row::new).collect();
         rows.sort_by(|one, other| (one.over, &one.name).cmp(&(other.over, &other.name)));
         let more = rows.len().saturating_sub(ROWS);
         rows.truncate(ROWS);
@@ -44,7 +44,7 @@ impl Pods {
 }
 
 impl Row {
-    fn of(pod: Pod) -> Self {
+    fn new(pod: Pod) -> Self {
         let status = pod.status.unwrap_or_default();
         let ends = pod.metadata.deletion_timestamp.is_some();
         let (state, over) = state(&status, ends);
@@ -54,7 +54,7 @@ impl Row {
             since: pod
                 .metadata
                 .creation_timestamp
-                .map(|Time(at)| Moment::of(at)),
+                .map(|Time(at)| Moment::new(at)),
             state,
             restarts: status
                 .container_statuses
@@ -105,7 +105,7 @@ mod tests {
         let restarted = json!([{
             "name": "nginx", "restartCount": 2, "image": "", "imageID": "", "ready": true,
         }]);
-        let pods = Pods::of(vec![
+        let pods = Pods::new(vec![
             pod("backup", &json!({ "phase": "Failed" })),
             pod("web-2", &json!({ "phase": "Pending" })),
             pod(
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn more_than_fit_are_counted() {
         let many = (0..100).map(|number| pod(&format!("web-{number:03}"), &json!({})));
-        let pods = Pods::of(many.collect());
+        let pods = Pods::new(many.collect());
         assert_eq!((pods.rows.len(), pods.more), (30, 70));
     }
 }

@@ -94,7 +94,7 @@ fn page(frame: Frame, q: String, known: &Known, may_start: bool) -> Page {
                 .map(|release| Row {
                     name: release.name.clone(),
                     sequence: release.sequence.get(),
-                    stored: known.stored_at(&release.name).map(Moment::of),
+                    stored: known.stored_at(&release.name).map(Moment::new),
                     migration: text::migration(release.migration),
                     shops: running
                         .get(release.name.as_str())

@@ -78,7 +78,7 @@ async fn show(
     };
     let known = backups::backups(&asked.person.cluster, name).await;
     page.last = match known {
-        Ok(Some(backups)) => Ok(backups.last.map(Moment::of)),
+        Ok(Some(backups)) => Ok(backups.last.map(Moment::new)),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),
         Err(error) => Err(text::backups_unknown(&runtime::Chain(&error))),
     };

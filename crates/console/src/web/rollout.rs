@@ -67,7 +67,7 @@ fn row((name, rollout): (&String, &Rollout)) -> Row {
         phase: format!("{:?}", phase(rollout)),
         counts: status(rollout).counts,
         why: why(rollout),
-        created: created(rollout).map(Moment::of),
+        created: created(rollout).map(Moment::new),
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) async fn show(
 async fn ask(cluster: &Cluster, fleet: &Fleet, page: &mut Page) {
     let ailing = operations::why::complete(cluster, fleet, &mut page.ailing);
     let (known, pods) = join(backups::backups(cluster, &page.name), ailing).await;
-    page.pods = Pods::of(pods);
+    page.pods = Pods::new(pods);
     page.backups = match known {
         Ok(Some(known)) => Ok(backups(&known, Timestamp::now())),
         Ok(None) => Err(text::NO_BACKUPS.to_owned()),
@@ -167,8 +167,8 @@ fn one(fleet: &Fleet, name: &str, shop: &Shop) -> Fleet {
 fn backups(known: &backups::Backups, now: Timestamp) -> Backups {
     let ago = |at: Timestamp| text::days(now.duration_since(at).as_hours());
     Backups {
-        last: known.last.map(|at| (Moment::of(at), ago(at))),
-        failed: known.failed.map(Moment::of),
+        last: known.last.map(|at| (Moment::new(at), ago(at))),
+        failed: known.failed.map(Moment::new),
         runs: known.runs,
         suspended: known.suspended,
     }
@@ -206,7 +206,7 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
     Page {
         frame,
         name: name.to_owned(),
-        health: Health::of(shop),
+        health: Health::of_shop(shop),
         ailing: Why {
             facts: Vec::new(),
             advice: Vec::new(),
@@ -291,7 +291,7 @@ fn releases(shop: &Shop, known: &Known, assigned: Option<&Assigned>) -> Vec<Rele
             ReleaseRow {
                 name: release.name.clone(),
                 sequence: release.sequence.get(),
-                stored: known.stored_at(&release.name).map(Moment::of),
+                stored: known.stored_at(&release.name).map(Moment::new),
                 migration: text::migration(release.migration),
                 newer: assigned.is_none_or(|assigned| sequence > assigned.sequence),
                 current: assigned.is_some_and(|assigned| sequence == assigned.sequence),

@@ -5,7 +5,7 @@ use crate::{
     page::{Asked, Failure, Frame},
     registry::Known,
     rights::Right,
-    shops::{Health, Question, Rows, rows, troubles},
+    shops::{Health, Rows, ShopQuery, rows, troubles},
 };
 use askama::Template;
 use axum::extract::{Query, State};
@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 #[template(path = "shops.html")]
 struct Page {
     frame: Frame,
-    question: Question,
+    question: ShopQuery,
     rows: Rows,
     classes: Vec<String>,
     channels: Vec<String>,
@@ -43,7 +43,7 @@ struct Links {
 }
 
 impl Links {
-    fn of(question: &Question, page: usize) -> Self {
+    fn new(question: &ShopQuery, page: usize) -> Self {
         let sorted = |sort| question.link(sort, 1);
         Self {
             this: question.link(&question.sort, page),
@@ -64,7 +64,7 @@ const CHANNELS: usize = 50;
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     asked: Asked,
-    Query(question): Query<Question>,
+    Query(question): Query<ShopQuery>,
 ) -> Answer {
     let question = placed(question, &asked).await?;
     let frame = asked.frame(&desk.registry, &desk.guard).await;
@@ -88,14 +88,14 @@ pub(super) async fn list(
 }
 
 /// The question with the shops of its node: where pods are, nobody watches.
-pub(super) async fn placed(mut question: Question, asked: &Asked) -> Result<Question, Failure> {
+pub(super) async fn placed(mut question: ShopQuery, asked: &Asked) -> Result<ShopQuery, Failure> {
     if !question.node.is_empty() {
         question.on_node = nodes::shops_on(&asked.person.cluster, &question.node).await?;
     }
     Ok(question)
 }
 
-fn page(frame: Frame, question: Question, known: &Known) -> Page {
+fn page(frame: Frame, question: ShopQuery, known: &Known) -> Page {
     let rows = rows(known, &question);
     let shops = known.fleet.shops.values();
     let channels: BTreeSet<_> = shops.map(|shop| shop.spec.channel.clone()).collect();
@@ -117,7 +117,7 @@ fn page(frame: Frame, question: Question, known: &Known) -> Page {
         troubles: troubles
             .map(|(kind, count)| (kind.to_owned(), count))
             .collect(),
-        links: Links::of(&question, rows.page),
+        links: Links::new(&question, rows.page),
         rows,
         question,
         may_start: false,

@@ -45,7 +45,7 @@ async fn console(exchanges: impl IntoIterator<Item = Exchange>) -> Console {
     let me = json!({ "status": { "userInfo": { "username": "anna <script>" } } });
     let who = expect("POST /apis/authentication.k8s.io/v1/selfsubjectreviews").answers(me);
     let script = Script::new(iter::once(who).chain(exchanges));
-    let person = Person::of(script.cluster(), "longshore-system")
+    let person = Person::new(script.cluster(), "longshore-system")
         .await
         .unwrap();
     let registry = Arc::new(Registry::default());

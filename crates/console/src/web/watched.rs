@@ -13,7 +13,7 @@ use observe::{
     Fingerprint,
     v1::{ErrorGroup, Errors, Performance, State as GroupState, StateChange, Uptime},
 };
-use operations::{Done, OperationError, watch::Question};
+use operations::{Done, OperationError, watch::WatchRequest};
 use std::sync::Arc;
 use tokio::join;
 use tracing::info;
@@ -139,9 +139,9 @@ pub(super) async fn show(
     // Whoever sees the Shop sees this, too: the right to ask longshore-watch is one to all shops.
     let cluster = &desk.own;
     let (errors, uptime, performance, may_judge, frame) = join!(
-        Question::get(&shop, "errors").ask::<Errors>(cluster),
-        Question::get(&shop, "uptime").ask::<Uptime>(cluster),
-        Question::get(&shop, "performance").ask::<Performance>(cluster),
+        WatchRequest::get(&shop, "errors").ask::<Errors>(cluster),
+        WatchRequest::get(&shop, "uptime").ask::<Uptime>(cluster),
+        WatchRequest::get(&shop, "performance").ask::<Performance>(cluster),
         asked.person.may(Right::JudgeErrors, None),
         asked.frame(&desk.registry, &desk.guard),
     );
@@ -178,7 +178,7 @@ fn away(error: OperationError) -> String {
 fn errors_part(errors: &Errors, room: &mut Room) -> ErrorsPart {
     let groups = errors.groups.iter().take(GROUPS);
     ErrorsPart {
-        as_of: errors.as_of.map(Moment::of),
+        as_of: errors.as_of.map(Moment::new),
         more: errors.groups.len().saturating_sub(GROUPS),
         groups: groups.map(|it| group(it, room)).collect(),
     }
@@ -189,8 +189,8 @@ fn group(group: &ErrorGroup, room: &mut Room) -> Group {
         fingerprint: group.fingerprint.to_string(),
         severity: group.severity.word(),
         count: group.releases.iter().map(|release| release.count).sum(),
-        last: Moment::of(group.last),
-        first: Moment::of(group.first),
+        last: Moment::new(group.last),
+        first: Moment::new(group.first),
         release: group.releases.first().and_then(|release| release.sequence),
         back_since: group.back_since,
         what: room.cut(&format!("{}: {}", group.class, group.message), MESSAGE),
@@ -207,19 +207,19 @@ fn uptime_part(uptime: &Uptime) -> UptimePart {
             (None, Some(status), Some(seconds)) => format!("{status} in {seconds:.3} s"),
             (None, ..) => "answers".to_owned(),
         },
-        at: Moment::of(probe.at),
+        at: Moment::new(probe.at),
     };
     let shown = uptime.hosts.iter().take(ROWS);
     let hosts = shown.map(|host| Host {
         name: host.host.clone(),
-        end: host.certificate_end.map(Moment::of),
+        end: host.certificate_end.map(Moment::new),
         probes: host.probes.iter().map(probe).collect(),
     });
     let shown = uptime.incidents.iter().take(ROWS);
     let incidents = shown.map(|incident| IncidentRow {
         host: incident.host.clone(),
         from: incident.vantage.word(),
-        begin: Moment::of(incident.begin),
+        begin: Moment::new(incident.begin),
         lasted: incident
             .end
             .map(|end| format!("{} s", end.duration_since(incident.begin).as_secs())),
@@ -278,7 +278,7 @@ pub(super) async fn judge(
         _ => GroupState::Open,
     };
     let path = format!("errors/{fingerprint}/state");
-    let group: ErrorGroup = Question::put(&shop, &path, &StateChange { state })?
+    let group: ErrorGroup = WatchRequest::put(&shop, &path, &StateChange { state })?
         .ask(&asked.person.cluster)
         .await?;
     let state = group.state.word();

@@ -11,7 +11,7 @@ use super::{
     PullError, blocking,
     buffer_pool::BufferPool,
     claims::{BATCH, Claims, PATIENCE, PAUSES},
-    download::{self, Loaded, Lost, Place},
+    download::{self, ChunkIndex, Loaded, Lost},
     plan::{self, Piece, Request},
 };
 use crate::cache::{Cache, Claimed, Eviction};
@@ -45,21 +45,21 @@ pub(crate) struct ChunkSource<'a> {
 // What is to be done for some chunks.
 enum Job {
     Fetch(Request),
-    Read(Place),
+    Read(ChunkIndex),
 }
 
 // One time through the chunks that are wanted.
 struct Round {
     // Chunks of which the cache is not asked.
-    direct: BTreeSet<Place>,
+    direct: BTreeSet<ChunkIndex>,
     first: bool,
-    busy: Mutex<Vec<Place>>,
+    busy: Mutex<Vec<ChunkIndex>>,
     lost: mpsc::UnboundedSender<Lost>,
 }
 
 impl ChunkSource<'_> {
     /// Brings every chunk of `wanted`.
-    pub(crate) async fn run(self, mut wanted: BTreeSet<Place>) -> Result<(), PullError> {
+    pub(crate) async fn run(self, mut wanted: BTreeSet<ChunkIndex>) -> Result<(), PullError> {
         let Some(cache) = self.cache else {
             return download::download(
                 self.store,
@@ -121,7 +121,7 @@ impl ChunkSource<'_> {
         &self,
         cache: &Arc<Cache>,
         round: &Round,
-        wanted: &BTreeSet<Place>,
+        wanted: &BTreeSet<ChunkIndex>,
     ) -> Result<(), PullError> {
         let run = &Mutex::new(0);
         stream::iter(self.batches(wanted))
@@ -185,7 +185,7 @@ impl ChunkSource<'_> {
         &self,
         cache: &Arc<Cache>,
         round: &Round,
-        batch: Vec<Place>,
+        batch: Vec<ChunkIndex>,
         run: &Mutex<usize>,
     ) -> Result<Vec<Job>, PullError> {
         if !round.first && *run.lock() >= BUSY_RUN {
@@ -237,20 +237,20 @@ impl ChunkSource<'_> {
             .collect())
     }
 
-    fn digest(&self, (module, chunk): Place) -> (Sha256, u64) {
+    fn digest(&self, (module, chunk): ChunkIndex) -> (Sha256, u64) {
         let chunk = &self.manifest.modules[module].chunks[chunk];
         (chunk.sha256, chunk.size)
     }
 
-    fn requests(&self, wanted: &BTreeSet<Place>) -> Vec<Request> {
+    fn requests(&self, wanted: &BTreeSet<ChunkIndex>) -> Vec<Request> {
         plan::requests(self.manifest, |module, chunk| {
             wanted.contains(&(module, chunk))
         })
     }
 
     // Chunks in the order in which they are downloaded, as many together as one request brings.
-    fn batches(&self, wanted: &BTreeSet<Place>) -> Vec<Vec<Place>> {
-        let mut batches: Vec<Vec<Place>> = Vec::new();
+    fn batches(&self, wanted: &BTreeSet<ChunkIndex>) -> Vec<Vec<ChunkIndex>> {
+        let mut batches: Vec<Vec<ChunkIndex>> = Vec::new();
         let mut last = None;
         for request in self.requests(wanted) {
             for Piece { module, chunk, .. } in

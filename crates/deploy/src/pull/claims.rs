@@ -1,6 +1,6 @@
 //! The chunks that this process alone fetches on its node, until they are published.
 
-use super::download::Place;
+use super::download::ChunkIndex;
 use crate::cache::Claim;
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,7 +15,7 @@ const CLAIMS: (u64, u64) = (BATCH as u64, 2048);
 /// The claims that this process holds, until a worker publishes their chunks.
 #[derive(Debug)]
 pub(crate) struct Claims {
-    pub(super) held: Mutex<HashMap<Place, (Claim, OwnedSemaphorePermit)>>,
+    pub(super) held: Mutex<HashMap<ChunkIndex, (Claim, OwnedSemaphorePermit)>>,
     pub(super) permits: Arc<Semaphore>,
 }
 
@@ -53,7 +53,7 @@ fn claims() -> usize {
 
 impl Claims {
     /// Takes the claim of a chunk, to publish it.
-    pub(crate) fn take(&self, chunk: Place) -> Option<Claim> {
+    pub(crate) fn take(&self, chunk: ChunkIndex) -> Option<Claim> {
         self.held.lock().remove(&chunk).map(|(claim, _)| claim)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     engine::Run,
     origin::Memory,
     release_source::{Fetched, OfferedRelease, Purpose},
-    release_status::{Candidate, Known},
+    release_status::{Candidate, CheckedRelease},
     said::Said,
     watched::watched,
 };
@@ -70,7 +70,7 @@ impl Follower {
         }
         (candidate.target, candidate.expires) = (target, offer.release.expires);
         let last_release = offer.last_release(&settings, self.store.as_ref());
-        self.last = Some(Known {
+        self.last = Some(CheckedRelease {
             last_release,
             status: ReleaseStatus::Staged(Box::new(candidate.clone())),
         });

@@ -25,12 +25,12 @@ pub(crate) struct Loaded {
 }
 
 /// A chunk: the number of its module, and its own in that.
-pub(crate) type Place = (usize, usize);
+pub(crate) type ChunkIndex = (usize, usize);
 
 /// A chunk that the cache does not have after all.
 #[derive(Debug)]
 pub(crate) struct Lost {
-    pub(crate) chunk: Place,
+    pub(crate) chunk: ChunkIndex,
     pub(crate) eviction: Eviction,
 }
 

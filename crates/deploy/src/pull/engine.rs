@@ -1,13 +1,13 @@
 //! One run: from what is offered to a complete tree, and to the active one.
 
 use super::{
-    Figures, Origin, Outcome, Progress, PullError, Pulled, Settings, Source, blocking,
+    Figures, Origin, Progress, PullError, PullOutcome, Pulled, Settings, Source, blocking,
     first::{self, Instead},
     last_release::LastRelease,
     origin::Memory,
     progress::Counters,
     release_source::{Fetched, OfferedRelease, Purpose},
-    release_status::Known,
+    release_status::CheckedRelease,
     said::Said,
     store_counters::StoreCounters,
     timings::Stopwatch,
@@ -56,7 +56,7 @@ pub async fn pull(
         stop,
     )
     .await?;
-    if pulled.outcome == Outcome::Fresh {
+    if pulled.outcome == PullOutcome::Fresh {
         report(counters.now());
     }
     before.add_to(&mut pulled.figures, store.as_ref());
@@ -90,7 +90,7 @@ pub(super) struct Complete {
     pub(super) offer: OfferedRelease,
     pub(super) last_release: Option<LastRelease>,
     pub(super) cache: Option<Arc<Cache>>,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: PullOutcome,
     pub(super) warm: Vec<RelativePath>,
     pub(super) figures: Figures,
 }
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
             )
             | Staged::Kept(root, sequence, manifest) => {
                 blocking(move || tidy(&root)).await;
-                let (outcome, origin) = (Outcome::AlreadyActive, Origin::Store);
+                let (outcome, origin) = (PullOutcome::AlreadyActive, Origin::Store);
                 return Ok(Pulled {
                     sequence,
                     manifest,
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
                 warn!(%error, "the next start asks for the whole release object");
             }
             // The release runs: only now is there time to look at every file of the cache.
-            if let Some(cache) = cache.filter(|_| outcome == Outcome::Fresh) {
+            if let Some(cache) = cache.filter(|_| outcome == PullOutcome::Fresh) {
                 cache.sweep();
             }
             Ok(())
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
     /// the disk's hint is taken.
     pub(super) async fn stage(
         &self,
-        known: Option<&Known>,
+        known: Option<&CheckedRelease>,
         offered: &(dyn Fn(&OfferedRelease) + Sync),
     ) -> Result<Staged, PullError> {
         let mut watch = Stopwatch::start();
@@ -252,16 +252,16 @@ impl<'a> Run<'a> {
         let mut warm = Vec::new();
         let (root, mut figures, outcome) = if again {
             let (root, figures, _) = self.fresh(root, release, cache.as_ref()).await?;
-            (root, figures, Outcome::Fresh)
+            (root, figures, PullOutcome::Fresh)
         } else if root.is_active(&manifest) {
-            (root, Figures::default(), Outcome::AlreadyActive)
+            (root, Figures::default(), PullOutcome::AlreadyActive)
         } else if root.is_complete(&manifest) || self.damaged.is_some() {
-            (root, Figures::default(), Outcome::AlreadyComplete)
+            (root, Figures::default(), PullOutcome::AlreadyComplete)
         } else {
             info!(sequence = sequence.get(), %manifest, "release accepted");
             let (root, figures, scripts) = self.fresh(root, release, cache.as_ref()).await?;
             warm = scripts;
-            (root, figures, Outcome::Fresh)
+            (root, figures, PullOutcome::Fresh)
         };
         figures.stages.offer = taken;
         Ok(Staged::Complete(Box::new(Complete {

@@ -2,11 +2,11 @@
 //! active.
 
 use super::{
-    Figures, Outcome, Progress, PullError, Settings, Source, blocking,
+    Figures, Progress, PullError, PullOutcome, Settings, Source, blocking,
     engine::{Run, Staged, tidy, withdrawn},
     last_release::LastRelease,
     release_source::OfferedRelease,
-    release_status::{Candidate, Known, ReleaseStatus},
+    release_status::{Candidate, CheckedRelease, ReleaseStatus},
     said::Said,
     store_counters::StoreCounters,
     watched::watched,
@@ -32,7 +32,7 @@ use tracing::warn;
 pub struct Follower {
     pub(super) settings: Settings,
     pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) last: Option<Known>,
+    pub(super) last: Option<CheckedRelease>,
     /// The cache grew, and its size has not been checked yet.
     grown: Option<Arc<Cache>>,
 }
@@ -135,7 +135,7 @@ impl Follower {
                     sequence: last_release.sequence,
                     manifest: last_release.manifest,
                 };
-                self.last = Some(Known {
+                self.last = Some(CheckedRelease {
                     last_release,
                     status: status.clone(),
                 });
@@ -145,7 +145,7 @@ impl Follower {
         };
         let last_release = complete.offer.last_release(&settings, self.store.as_ref());
         let (target, release) = (complete.offer.target(), &complete.offer.release);
-        let status = if complete.outcome == Outcome::AlreadyActive {
+        let status = if complete.outcome == PullOutcome::AlreadyActive {
             // Another release object may name the manifest that runs: remember that it was
             // accepted.
             let (mut root, target, last_release) =
@@ -163,7 +163,7 @@ impl Follower {
             let mut figures = complete.figures;
             before.add_to(&mut figures, self.store.as_ref());
             figures.total = start.elapsed();
-            if complete.outcome == Outcome::Fresh {
+            if complete.outcome == PullOutcome::Fresh {
                 self.grown = complete.cache;
             }
             ReleaseStatus::Staged(Box::new(Candidate {
@@ -174,7 +174,7 @@ impl Follower {
                 figures,
             }))
         };
-        self.last = Some(Known {
+        self.last = Some(CheckedRelease {
             last_release,
             status: status.clone(),
         });
@@ -333,7 +333,7 @@ impl Follower {
             sequence: last_release.sequence,
             manifest: last_release.manifest,
         };
-        self.last = Some(Known {
+        self.last = Some(CheckedRelease {
             last_release,
             status: status.clone(),
         });

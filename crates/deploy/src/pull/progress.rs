@@ -30,7 +30,7 @@ pub struct Pulled {
     /// Its manifest.
     pub manifest: Sha256,
     /// What it took.
-    pub outcome: Outcome,
+    pub outcome: PullOutcome,
     /// Who offered it.
     pub origin: Origin,
     /// What it cost.
@@ -39,7 +39,7 @@ pub struct Pulled {
 
 /// What it took to make the release active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PullOutcome {
     /// A tree was made.
     Fresh,
     /// The tree was there: nothing was downloaded.
@@ -48,7 +48,7 @@ pub enum Outcome {
     AlreadyActive,
 }
 
-impl Outcome {
+impl PullOutcome {
     /// A word for logs: `fresh`, `already-complete` or `already-active`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

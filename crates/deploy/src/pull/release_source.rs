@@ -12,7 +12,9 @@ use crate::{
     cache::Remembered,
     state::{State, Target},
 };
-use release::{Accepted, Envelope, Policy, Refusal, Release, Sha256, TrustRoot, Verified, key};
+use release::{
+    AcceptancePolicy, Accepted, Envelope, Refusal, Release, Sha256, TrustRoot, Verified, key,
+};
 use std::{collections::BTreeSet, time::Duration};
 use store::{Etag, ObjectStore};
 use tracing::warn;
@@ -280,7 +282,7 @@ impl OfferedRelease {
         if matches!(settings.source, Source::File(_)) {
             rejected.extend(&said.rejected);
         }
-        let policy = Policy {
+        let policy = AcceptancePolicy {
             channel: &settings.channel,
             floor: settings.floor,
             accepted,

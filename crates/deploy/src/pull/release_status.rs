@@ -11,7 +11,7 @@ use store::ObjectStore;
 
 /// A release object that was looked at, and what came of it.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct CheckedRelease {
     pub(super) last_release: LastRelease,
     pub(super) status: ReleaseStatus,
 }
@@ -53,7 +53,7 @@ pub struct Candidate {
     pub figures: Figures,
 }
 
-impl Known {
+impl CheckedRelease {
     /// Whether a "not modified" still means what it meant.
     pub(super) fn holds(
         &self,

@@ -5,7 +5,7 @@ use super::{
     buffer_pool::BufferPool,
     chunk_source::ChunkSource,
     disk_space::Estimate,
-    download::Place,
+    download::ChunkIndex,
     engine::Run,
     manifest::manifest,
     plan::Budget,
@@ -30,7 +30,7 @@ struct Begun {
     pool: UnpackPool,
     unpacker: Unpacker,
     reused: Reused,
-    wanted: BTreeSet<Place>,
+    wanted: BTreeSet<ChunkIndex>,
 }
 
 impl Run<'_> {
@@ -220,7 +220,7 @@ fn check_space(
     path: &Path,
     pool: &UnpackPool,
     missing: impl Fn(usize, usize) -> bool,
-) -> Result<BTreeSet<Place>, PullError> {
+) -> Result<BTreeSet<ChunkIndex>, PullError> {
     let (mut estimate, mut wanted) = (Estimate::default(), BTreeSet::new());
     for (module, contents) in pool.manifest.modules.iter().enumerate() {
         for (index, chunk) in contents.chunks.iter().enumerate() {

@@ -25,7 +25,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tarball::{Place, Unpacker};
+use tarball::{ChunkTarget, Unpacker};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -195,7 +195,7 @@ impl UnpackWorker<'_> {
         } = piece;
         let module = &self.pool.manifest.modules[number];
         let chunk = &module.chunks[index];
-        let place = Place {
+        let place = ChunkTarget {
             target: module.target.as_ref(),
             replaced: &self.replaced[number],
             last: index + 1 == module.chunks.len(),
@@ -260,7 +260,7 @@ impl UnpackWorker<'_> {
     fn cached(
         &mut self,
         chunk: &release::Chunk,
-        place: &Place<'_>,
+        place: &ChunkTarget<'_>,
         buffer: &mut Vec<u8>,
     ) -> Result<CacheRead, tarball::UnpackError> {
         let Some(held) = self

@@ -8,7 +8,7 @@ use super::{
     model::Model,
     pem::Pem,
     slots::Slots,
-    snapshot::{Place, Snapshot},
+    snapshot::{Locality, Snapshot},
     wanted::{DesiredState, Wants},
 };
 use jiff::Timestamp;
@@ -88,7 +88,7 @@ pub struct Keeper {
 impl Keeper {
     /// The keeper of the HAProxy of a directory, with room for so many shops at least.
     #[must_use]
-    pub fn new(files: Files, place: Place, room: u32) -> Self {
+    pub fn new(files: Files, place: Locality, room: u32) -> Self {
         let (count, taken) = files.known_slots();
         let haproxy = HaProxy::new(files.directory().to_owned());
         Self {

@@ -10,7 +10,7 @@ use super::{
     prepare::{PrepareError, Trust, prepare},
     reachability::{Reachability, look as look_at},
     shared::Shared,
-    snapshot::Place,
+    snapshot::Locality,
     visits::{Reporter, Reports, last},
     watch::watch,
 };
@@ -56,7 +56,7 @@ pub struct Settings {
     /// This replica, as it signs its reports.
     pub identity: String,
     /// Where it is.
-    pub place: Place,
+    pub place: Locality,
     /// For how many shops HAProxy has room from its start.
     pub room: u32,
     /// Whom HAProxy believes more than a stranger.

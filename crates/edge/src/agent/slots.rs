@@ -64,7 +64,7 @@ impl Slots {
 
     /// The slot of a shop.
     #[must_use]
-    pub fn of(&self, shop: &str) -> Option<String> {
+    pub fn slot(&self, shop: &str) -> Option<String> {
         self.of.get(shop).copied().map(name)
     }
 
@@ -156,17 +156,17 @@ mod tests {
         let start = Instant::now();
         let mut slots = Slots::new(2, []);
         slots.assign(&shops(&["a", "b"]), start);
-        assert_eq!(slots.of("b").as_deref(), Some("slot-00002"));
+        assert_eq!(slots.slot("b").as_deref(), Some("slot-00002"));
         slots.assign(&shops(&["b"]), start);
         assert_eq!(slots.line("a").as_deref(), Some("slot-00001"));
         // The slot of a rests, so that c would need a third.
         slots.assign(&shops(&["b", "c"]), start);
         assert!(slots.count() > 2);
-        assert_eq!(slots.of("c").as_deref(), Some("slot-00003"));
+        assert_eq!(slots.slot("c").as_deref(), Some("slot-00003"));
         let assigned = slots.assign(&shops(&["b", "c", "d"]), start + REST);
         assert!(assigned.freed && assigned.changed == ["d".to_owned()].into());
-        assert_eq!(slots.of("d").as_deref(), Some("slot-00001"));
-        assert_eq!(slots.of("b").as_deref(), Some("slot-00002"));
+        assert_eq!(slots.slot("d").as_deref(), Some("slot-00001"));
+        assert_eq!(slots.slot("b").as_deref(), Some("slot-00002"));
     }
 
     #[test]
@@ -183,10 +183,14 @@ mod tests {
         };
         let mut next = Slots::new(3, lines(&slots));
         next.assign(&shops(&["b", "c"]), start);
-        assert_eq!(next.of("c").as_deref(), Some("slot-00003"), "not that of a");
-        assert_eq!(next.of("a"), None);
+        assert_eq!(
+            next.slot("c").as_deref(),
+            Some("slot-00003"),
+            "not that of a"
+        );
+        assert_eq!(next.slot("a"), None);
         next.assign(&shops(&["a", "b", "c"]), start);
-        assert_eq!(next.of("a").as_deref(), Some("slot-00001"));
+        assert_eq!(next.slot("a").as_deref(), Some("slot-00001"));
         assert_eq!(lines(&next).len(), 3);
     }
 
@@ -195,9 +199,9 @@ mod tests {
         let taken = [("a", "slot-00002"), ("b", "slot-00002"), ("c", "nonsense")];
         let mut slots = Slots::new(3, taken.map(|(shop, slot)| (shop.into(), slot.into())));
         slots.assign(&shops(&["a", "b", "c"]), Instant::now());
-        assert_eq!(slots.of("a").as_deref(), Some("slot-00002"));
-        assert_eq!(slots.of("b").as_deref(), Some("slot-00001"));
-        assert_eq!(slots.of("c").as_deref(), Some("slot-00003"));
+        assert_eq!(slots.slot("a").as_deref(), Some("slot-00002"));
+        assert_eq!(slots.slot("b").as_deref(), Some("slot-00001"));
+        assert_eq!(slots.slot("c").as_deref(), Some("slot-00003"));
         assert_eq!(slots.spare(), 0);
     }
 }

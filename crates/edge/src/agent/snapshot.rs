@@ -69,7 +69,7 @@ pub struct Snapshot {
 
 /// Where an agent is.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Locality {
     /// The zone of its node.
     pub zone: Option<String>,
     /// How many of its kind share each pod's workers.
@@ -81,7 +81,7 @@ pub struct Place {
 pub fn desired(
     model: &Model,
     slots: &Slots,
-    place: &Place,
+    place: &Locality,
     caps: &BTreeMap<String, u32>,
     of: &Touched,
 ) -> Snapshot {
@@ -122,7 +122,9 @@ pub fn desired(
         if let Some(slot) = slots.line(shop) {
             line(SLOTS, shop, slot);
         }
-        let Some(slot) = slots.of(shop) else { continue };
+        let Some(slot) = slots.slot(shop) else {
+            continue;
+        };
         let settings = model.shop(shop);
         let hsts = settings.map_or(0, |settings| settings.hsts_seconds);
         if hsts > 0 {
@@ -215,7 +217,7 @@ fn prefix_of(host: &str) -> String {
     format!("certificates/{}-", host.replace('*', "_wildcard"))
 }
 
-fn weight(pod: &Pod, place: &Place) -> u16 {
+fn weight(pod: &Pod, place: &Locality) -> u16 {
     match (&pod.zone, &place.zone) {
         (Some(theirs), Some(ours)) if theirs != ours => FAR,
         _ => NEAR,

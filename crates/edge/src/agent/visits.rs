@@ -3,7 +3,7 @@
 use super::{endpoints::State, model::Model};
 use api::edge::{
     NAMESPACE,
-    visits::{NAME, PERIOD, Report, SHOPS, WINDOW},
+    visits::{NAME, PERIOD, SHOPS, VisitsReport, WINDOW},
 };
 use client::{ApiError, Cluster};
 use jiff::{SignedDuration, Timestamp};
@@ -132,13 +132,13 @@ fn patch(
     seconds: BTreeMap<String, u32>,
     now: Timestamp,
 ) -> Map<String, Value> {
-    let report = Report {
+    let report = VisitsReport {
         at: now,
         more: seconds.len() > SHOPS,
         seconds: seconds.into_iter().take(SHOPS).collect(),
     };
     let gone = |text: &str| {
-        let report = serde_json::from_str::<Report>(text);
+        let report = serde_json::from_str::<VisitsReport>(text);
         report.is_ok_and(|report| now.duration_since(report.at) > GONE)
     };
     let others = there
@@ -241,7 +241,7 @@ mod tests {
         let patch = patch("own", &there, many, now);
         assert_eq!(patch.keys().collect::<Vec<_>>(), ["gone", "own"]);
         assert_eq!(patch["gone"], Value::Null);
-        let report: Report = serde_json::from_str(patch["own"].as_str().unwrap()).unwrap();
+        let report: VisitsReport = serde_json::from_str(patch["own"].as_str().unwrap()).unwrap();
         assert_eq!((report.seconds.len(), report.more), (SHOPS, true));
     }
 }

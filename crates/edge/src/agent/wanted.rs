@@ -4,7 +4,7 @@ use super::{
     difference::{Step, difference},
     model::Model,
     slots::Slots,
-    snapshot::{Place, Snapshot, desired},
+    snapshot::{Locality, Snapshot, desired},
     touched::Touched,
 };
 use std::{
@@ -29,7 +29,7 @@ pub struct DesiredState {
 pub struct Wants {
     /// Which backend each shop has.
     pub slots: Slots,
-    place: Place,
+    place: Locality,
     caps: BTreeMap<String, u32>,
     touched: Touched,
 }
@@ -37,7 +37,7 @@ pub struct Wants {
 impl Wants {
     /// Those of an agent that starts.
     #[must_use]
-    pub fn new(slots: Slots, place: Place) -> Self {
+    pub fn new(slots: Slots, place: Locality) -> Self {
         Self {
             slots,
             place,

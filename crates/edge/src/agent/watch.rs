@@ -97,7 +97,7 @@ impl Watched {
             config,
             lists: None,
         };
-        let keep = |object: K| Some((Name::of(&object), keep(object)));
+        let keep = |object: K| Some((Name::new(&object), keep(object)));
         let mut known = BTreeSet::new();
         let change = |change: WatchEvent<(Name, T)>| match change {
             WatchEvent::All(all) => {
@@ -166,7 +166,7 @@ struct Name {
 }
 
 impl Name {
-    fn of(object: &impl Resource) -> Self {
+    fn new(object: &impl Resource) -> Self {
         let meta = object.meta();
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),

@@ -30,7 +30,7 @@ impl fmt::Debug for Ca {
 
 /// What the CA says of when to renew a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Window {
+pub(super) enum RenewalWindow {
     /// Between these.
     Between(Timestamp, Timestamp),
     /// Nothing, of any certificate.
@@ -55,22 +55,24 @@ impl Ca {
     /// # Errors
     ///
     /// Where the CA does not answer.
-    pub(super) async fn window(&self, id: &str) -> Result<Window, Problem> {
+    pub(super) async fn window(&self, id: &str) -> Result<RenewalWindow, Problem> {
         let Some(id) = identifier(id) else {
-            return Ok(Window::Unknown);
+            return Ok(RenewalWindow::Unknown);
         };
         let said = match self.account.renewal_info(&id).await {
             Ok((said, _)) => said.suggested_window,
-            Err(Error::Unsupported(_)) => return Ok(Window::Unsupported),
+            Err(Error::Unsupported(_)) => return Ok(RenewalWindow::Unsupported),
             // It is of another CA, or too old.
-            Err(Error::Api(_)) => return Ok(Window::Unknown),
-            Err(error) => return Err(refusal::of("", &error, Timestamp::now())),
+            Err(Error::Api(_)) => return Ok(RenewalWindow::Unknown),
+            Err(error) => return Err(refusal::problem("", &error, Timestamp::now())),
         };
         let time = |seconds: i64| Timestamp::from_second(seconds).ok();
         let (start, end) = (said.start.unix_timestamp(), said.end.unix_timestamp());
         Ok(time(start)
             .zip(time(end))
-            .map_or(Window::Unknown, |(start, end)| Window::Between(start, end)))
+            .map_or(RenewalWindow::Unknown, |(start, end)| {
+                RenewalWindow::Between(start, end)
+            }))
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) enum AccountChoice {
 
 /// What came of a host.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct IssueOutcome {
     /// Whether an order was made that counts against limits.
     pub(super) counts: bool,
     pub(super) end: End,
@@ -126,13 +126,13 @@ impl Shared {
     }
 
     /// Gets a certificate for a host, in place of the one with the identifier `replaces`.
-    pub(super) async fn obtain(&self, ca: &Ca, host: &str, replaces: Option<&str>) -> Outcome {
+    pub(super) async fn obtain(&self, ca: &Ca, host: &str, replaces: Option<&str>) -> IssueOutcome {
         let mut counts = false;
         let end = match self.pass(ca, host, replaces, &mut counts).await {
             Ok(checked) => End::Issued(checked),
             Err(end) => end,
         };
-        Outcome { counts, end }
+        IssueOutcome { counts, end }
     }
 
     async fn pass(

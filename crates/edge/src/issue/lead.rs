@@ -5,8 +5,8 @@ mod load;
 mod upkeep;
 
 use super::{
-    acme::{Ca, Window},
-    host::{AccountChoice, Outcome, Shared},
+    acme::{Ca, RenewalWindow},
+    host::{AccountChoice, IssueOutcome, Shared},
     plan::{self, Next},
     problem::Problem,
     watch::{DesiredCertificates, WatchCache},
@@ -73,8 +73,8 @@ pub(super) async fn run(
 #[derive(Debug)]
 enum Done {
     Opened(Result<Ca, Problem>),
-    Host(Outcome),
-    Window(String, Result<Window, Problem>),
+    Host(IssueOutcome),
+    RenewalWindow(String, Result<RenewalWindow, Problem>),
     Forgotten,
     Kept(Result<bool, ApiError>),
 }

@@ -140,7 +140,10 @@ pub(super) enum OrderKind {
 
 impl Limits {
     /// What is left after what is remembered of all hosts.
-    pub(super) fn of(records: &BTreeMap<String, CertificateRecord>, now: Timestamp) -> Self {
+    pub(super) fn from_records(
+        records: &BTreeMap<String, CertificateRecord>,
+        now: Timestamp,
+    ) -> Self {
         let mut limits = Self::default();
         // A bucket is told in the order in which it happened.
         let mut events: Vec<(Timestamp, &String, Event)> = Vec::new();

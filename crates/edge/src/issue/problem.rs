@@ -34,18 +34,18 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn host(code: &'static str, text: impl Into<String>) -> Self {
-        Self::of(Blame::Host, code, text)
+        Self::new(Blame::Host, code, text)
     }
 
     pub(super) fn ca(code: &'static str, text: impl Into<String>) -> Self {
-        Self::of(Blame::Ca, code, text)
+        Self::new(Blame::Ca, code, text)
     }
 
     pub(super) fn us(code: &'static str, text: impl Into<String>) -> Self {
-        Self::of(Blame::Us, code, text)
+        Self::new(Blame::Us, code, text)
     }
 
-    pub(super) fn of(blame: Blame, code: &'static str, text: impl Into<String>) -> Self {
+    pub(super) fn new(blame: Blame, code: &'static str, text: impl Into<String>) -> Self {
         Self {
             code,
             text: text.into(),

@@ -7,7 +7,7 @@ fn only(source: Source, text: &str) -> Event {
     records.take(text.as_bytes(), |record| found.push(record));
     records.end(|record| found.push(record));
     assert_eq!(found.len(), 1, "{text}");
-    Event::of(source, &found[0]).unwrap()
+    Event::from_record(source, &found[0]).unwrap()
 }
 
 #[test]
@@ -95,7 +95,7 @@ proptest! {
         ], 0..60),
     ) {
         let record = Record { bytes: bytes.concat(), cut: false };
-        if let Some(event) = Event::of(source, &record) {
+        if let Some(event) = Event::from_record(source, &record) {
             prop_assert!(event.class.len() <= page::CLASS && event.message.len() <= page::MESSAGE);
             prop_assert!(event.frames.len() <= 5);
             prop_assert!(event.text.chars().all(|sign| matches!(sign, '\n' | '\t') || !sign.is_control()));

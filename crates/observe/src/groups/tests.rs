@@ -7,7 +7,7 @@ fn event(text: &str) -> Event {
         bytes: format!("[01-Dec-2026 03:00:00 UTC] PHP {text}").into_bytes(),
         cut: false,
     };
-    Event::of(Source::Php, &record).unwrap()
+    Event::from_record(Source::Php, &record).unwrap()
 }
 
 fn seconds(seconds: f64) -> Duration {

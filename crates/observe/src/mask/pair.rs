@@ -1,6 +1,6 @@
 //! Keys that say what their value is, in each way in which programs write both.
 
-use super::{Found, SECRET, token::is_word};
+use super::{Masked, SECRET, token::is_word};
 
 /// Bytes of a key at most.
 const KEY: usize = 40;
@@ -54,7 +54,7 @@ const NAMES: [&str; 3] = ["incident", "reportid", "requestid"];
 
 /// What is at the beginning of `bytes`: a key that says that its value is secret, or a scheme of
 /// HTTP's header with what follows it.
-pub(super) fn value(bytes: &[u8]) -> Option<Found> {
+pub(super) fn value(bytes: &[u8]) -> Option<Masked> {
     let length = bytes
         .iter()
         .take(KEY + 1)
@@ -75,7 +75,7 @@ pub(super) fn value(bytes: &[u8]) -> Option<Found> {
             .take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=._~-".contains(byte))
             .count();
         let word_of_prose = after[1..=value].iter().all(u8::is_ascii_lowercase) && value < 20;
-        return (value >= 6 && !word_of_prose).then_some(Found {
+        return (value >= 6 && !word_of_prose).then_some(Masked {
             stay: length + 1,
             replaced: value,
             by: SECRET,
@@ -98,13 +98,13 @@ pub(super) fn value(bytes: &[u8]) -> Option<Found> {
     }
     let stay = length + between + open;
     Some(if stays {
-        Found {
+        Masked {
             stay: stay + value,
             replaced: 0,
             by: "",
         }
     } else {
-        Found {
+        Masked {
             stay,
             replaced: value,
             by: SECRET,

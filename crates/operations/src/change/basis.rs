@@ -28,7 +28,7 @@ impl Basis {
     /// The part of a fleet that is about these Shops; `claims` are those of the whole fleet, and
     /// `channels` those of others that would be stored.
     #[must_use]
-    pub fn of<'a>(
+    pub fn new<'a>(
         (all, claims): (&Fleet, &Arc<Claims>),
         shops: impl Iterator<Item = &'a str>,
         channels: impl Iterator<Item = &'a str>,

@@ -97,8 +97,8 @@ async fn of_a_secret_the_keys_are_told_and_nothing_else() {
         expect(SECRET).refuses(403, "Forbidden", "no"),
         expect(SECRET).refuses(404, "NotFound", "none"),
     ]);
-    let keys = Found::Keys(BTreeSet::from(["crypt-key".to_owned()]));
-    for expected in [keys, Found::Unknown, Found::Nothing] {
+    let keys = SecretKeys::Keys(BTreeSet::from(["crypt-key".to_owned()]));
+    for expected in [keys, SecretKeys::Unknown, SecretKeys::Nothing] {
         let found = look(&script.cluster(), "new", "new-env").await.unwrap();
         assert!(!format!("{found:?}").contains("c2VjcmV0"));
         assert_eq!(found, expected);

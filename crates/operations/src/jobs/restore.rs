@@ -4,7 +4,7 @@
 use super::{BACKUP, Job, backup_job, made_up, no_backups, start};
 use crate::{
     OperationError,
-    create::{Found, look, object},
+    create::{SecretKeys, look, object},
 };
 use api::{Fleet, Object, Shop, ShopClass, ShopState, namespace};
 use client::Cluster;
@@ -203,9 +203,9 @@ async fn begin(
     let namespace = namespace(shop);
     // A pod without its Secret would wait for it until the deadline.
     let lacks = match look(cluster, shop, secret).await? {
-        Found::Unknown => Vec::new(),
-        Found::Nothing => KEYS.map(|(key, _)| key).to_vec(),
-        Found::Keys(keys) => {
+        SecretKeys::Unknown => Vec::new(),
+        SecretKeys::Nothing => KEYS.map(|(key, _)| key).to_vec(),
+        SecretKeys::Keys(keys) => {
             let missing = |key: &&str| !keys.contains(*key);
             KEYS.map(|(key, _)| key)
                 .into_iter()

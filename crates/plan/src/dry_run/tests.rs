@@ -67,9 +67,9 @@ fn lists(objects: &[Object], shop: &str) -> Vec<Exchange> {
 }
 
 async fn planned(script: &Script, fleet: &Fleet, remove: Option<Limit>) -> Result<Plan, ApiError> {
-    let question = Question {
+    let question = PlanRequest {
         fleet,
-        claims: &Claims::of(fleet),
+        claims: &Claims::new(fleet),
         before: &Fleet::default(),
         tries: TRIES,
         shops: &BTreeSet::new(),

@@ -10,7 +10,7 @@ use client::{ApiError, Cluster, Conflicts};
 use futures_util::{StreamExt as _, stream, try_join};
 use jiff::Timestamp;
 use release::Sha256;
-use render::assign::{Known, Resolution, desired};
+use render::assign::{Circumstances, Resolution, desired};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ pub(crate) fn rendered(
 ) -> Result<Vec<Object>, String> {
     let objects = shop.map_or(Ok(Vec::new()), |shop| {
         let resolution = Resolution::new(name, shop, fleet);
-        desired(&resolution, claims, &Known::recorded(shop), now)
+        desired(&resolution, claims, &Circumstances::recorded(shop), now)
     });
     objects.map_err(|error| runtime::Chain(&error).to_string())
 }

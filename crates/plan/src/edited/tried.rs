@@ -32,7 +32,7 @@ pub(super) struct Like {
 impl Tried {
     /// Nothing yet, of so many shops in all.
     #[must_use]
-    pub fn of(shops: usize) -> Self {
+    pub fn new(shops: usize) -> Self {
         Self {
             shops,
             ..Self::default()
@@ -56,7 +56,7 @@ impl Tried {
         let listed = &self.listed;
         // In a namespace that is not there nothing is tried.
         let wanted = |shop: &str, it: &Identity| {
-            it.kind == "Namespace" || listed.contains(&Like::of(shop, it))
+            it.kind == "Namespace" || listed.contains(&Like::new(shop, it))
         };
         let kinds = KINDS
             .iter()
@@ -67,7 +67,7 @@ impl Tried {
 }
 
 impl Like {
-    pub(super) fn of(shop: &str, it: &Identity) -> Self {
+    pub(super) fn new(shop: &str, it: &Identity) -> Self {
         Self {
             api_version: it.api_version.clone(),
             kind: it.kind.clone(),

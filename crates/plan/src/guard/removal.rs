@@ -27,7 +27,7 @@ pub enum Limit {
 impl Limit {
     /// The number, for a fleet of `shops`.
     #[must_use]
-    pub fn of(self, shops: usize) -> usize {
+    pub fn shops(self, shops: usize) -> usize {
         match self {
             Self::Default => (shops / 100).max(5),
             Self::Explicit(number) => number,
@@ -113,7 +113,7 @@ pub fn removal(
         .iter()
         .filter(|at| now.duration_since(**at) < SignedDuration::from_hours(1))
         .count();
-    let limit = limit.of(shops + missing.len());
+    let limit = limit.shops(shops + missing.len());
     if missing.len() + removed > limit {
         let first = missing.keys().next().cloned().unwrap_or_default();
         return Removal::Held(GuardBlock::TooMany {
@@ -274,7 +274,7 @@ mod tests {
                 limit,
             );
             if let Removal::Remove(due) = decided {
-                prop_assert!(due.len() + removed <= limit.of(shops + gone));
+                prop_assert!(due.len() + removed <= limit.shops(shops + gone));
                 prop_assert!(shops > 0 || number.is_some());
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::made::{CHANNEL, key, release, root, signed, time, trusted, verified};
 use jiff::{SignedDuration, Timestamp};
-use release::{Accepted, Policy, Reason, Release, Sequence, Sha256, TrustRoot, limits};
+use release::{AcceptancePolicy, Accepted, Reason, Release, Sequence, Sha256, TrustRoot, limits};
 use std::collections::BTreeSet;
 
 const NOON: &str = "2026-03-02T12:00:00Z";
@@ -13,7 +13,7 @@ const NOON: &str = "2026-03-02T12:00:00Z";
 fn offer(
     root: u64,
     release: &Release,
-    change: impl FnOnce(&mut Policy<'_>),
+    change: impl FnOnce(&mut AcceptancePolicy<'_>),
 ) -> Result<(), (Reason, String)> {
     let (channel, rejected) = (
         CHANNEL.parse().unwrap(),
@@ -25,7 +25,7 @@ fn offer(
         root_version: 1,
         at: time("2026-03-01T13:00:00Z"),
     };
-    let mut policy = Policy {
+    let mut policy = AcceptancePolicy {
         channel: &channel,
         floor: None,
         accepted: Some(accepted),
@@ -170,7 +170,7 @@ fn expired_releases_and_roots_are_not_activated_but_go_on_running() {
         CHANNEL.parse().unwrap(),
         BTreeSet::from([release(8).manifest]),
     );
-    let policy = Policy {
+    let policy = AcceptancePolicy {
         channel: &channel,
         floor: None,
         accepted: None,
@@ -202,7 +202,7 @@ fn roots_may_neither_be_missing_nor_go_back() {
     };
     assert_eq!(reason(offer(1, &ahead, |_| {})), Some(Reason::RootVersion));
     assert_eq!(offer(2, &ahead, |_| {}), Ok(()));
-    let used = |policy: &mut Policy<'_>| {
+    let used = |policy: &mut AcceptancePolicy<'_>| {
         if let Some(accepted) = &mut policy.accepted {
             accepted.root_version = 2;
         }

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 use release::{
-    Chunk, Envelope, Manifest, Migration, Module, Php, Policy, PublicKey, Release, SecretKey,
-    Sha256, TrustRoot, Writable,
+    AcceptancePolicy, Chunk, Envelope, Manifest, Migration, Module, Php, PublicKey, Release,
+    SecretKey, Sha256, TrustRoot, Writable,
 };
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -148,7 +148,7 @@ fn a_pod_that_trusts_root_1_reaches_the_manifest() {
         .verify_release(&Envelope::parse(&read("release.json")).unwrap())
         .unwrap();
     let (channel, rejected) = ("shops/acme".parse().unwrap(), BTreeSet::new());
-    let policy = Policy {
+    let policy = AcceptancePolicy {
         channel: &channel,
         floor: None,
         accepted: None,

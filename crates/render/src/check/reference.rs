@@ -7,10 +7,10 @@ use super::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-type Known<'a> = BTreeSet<(&'a str, &'a str)>;
+type Names<'a> = BTreeSet<(&'a str, &'a str)>;
 
 pub(super) fn check(objects: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
-    let known: Known<'_> = objects
+    let known: Names<'_> = objects
         .iter()
         .map(|object| (object.kind(), object.identity().name.as_str()))
         .collect();
@@ -81,7 +81,7 @@ pub(super) fn check(objects: &[CheckedObject<'_>], findings: &mut Vec<Finding>) 
 
 fn expect(
     object: &CheckedObject<'_>,
-    known: &Known<'_>,
+    known: &Names<'_>,
     kind: &str,
     name: &str,
     findings: &mut Vec<Finding>,
@@ -98,7 +98,7 @@ fn expect(
 fn pod(
     object: &CheckedObject<'_>,
     template: &Value,
-    known: &Known<'_>,
+    known: &Names<'_>,
     findings: &mut Vec<Finding>,
 ) {
     let spec = &template["spec"];

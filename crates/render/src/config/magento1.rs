@@ -87,7 +87,7 @@ pub(super) fn local_xml(context: &ShopContext<'_>) -> Result<String, RenderError
         .map(String::as_str)
         .chain([file.as_str(), &values, &modules])
         .collect();
-    let prefix = prefix::of(context, &all);
+    let prefix = prefix::template(context, &all);
     // Last what people wrote, in which a text of ours may stand.
     Ok(file
         .replace("@PREFIX@", &prefix)

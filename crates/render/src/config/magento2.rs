@@ -73,7 +73,7 @@ pub(super) fn env_php(context: &ShopContext<'_>) -> Result<String, RenderError> 
         .replace("@SESSION@", session.trim_end())
         .replace("@CACHE@", cache.trim_end())
         .replace("@MODULES@", &modules(context));
-    let prefix = prefix::of(context, &[&file, &values]);
+    let prefix = prefix::template(context, &[&file, &values]);
     // Last what people wrote, in which a text of ours may stand.
     Ok(file
         .replace("@PREFIX@", &format!("'{prefix}'"))

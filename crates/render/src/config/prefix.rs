@@ -12,7 +12,7 @@ use api::{Cache, name};
 const RELEASE: &str = "@release@";
 
 /// The prefix, of a shop whose configuration is `files`.
-pub(super) fn of(context: &ShopContext<'_>, files: &[&str]) -> String {
+pub(super) fn template(context: &ShopContext<'_>, files: &[&str]) -> String {
     let prefix = context
         .cache
         .map_or("", |(_, wanted)| wanted.prefix.as_str());

@@ -3,12 +3,12 @@
 use crate::RenderError;
 
 /// Who looks for a backend.
-pub(super) struct Found<'a> {
+pub(super) struct BackendLookup<'a> {
     pub(super) shop: &'a str,
     pub(super) class: &'a str,
 }
 
-impl Found<'_> {
+impl BackendLookup<'_> {
     pub(super) fn backend<'b, T>(
         &self,
         service: &'static str,

@@ -3,10 +3,10 @@
 
 use super::Controller;
 use api::{
-    agent_status::{AgentStatus, AgentVerdict, PageStatus, Question},
+    agent_status::{AgentStatus, AgentVerdict, PageStatus, ReleaseQuery},
     namespace,
 };
-use cell::{Rejection, Report};
+use cell::{AgentsReport, Rejection};
 use client::{ApiError, Cluster};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub(super) async fn ask(
     shop: &str,
     sequence: u64,
     manifest: &str,
-) -> Result<Report, ApiError> {
+) -> Result<AgentsReport, ApiError> {
     let (namespace, cluster) = (namespace(shop), controller.connections.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let listed = list(&cluster, &pods, &namespace).await?;
@@ -53,7 +53,7 @@ pub(super) async fn ask(
         }
         (name, status(&cluster, &namespace, name).await)
     });
-    let question = Question {
+    let question = ReleaseQuery {
         sequence,
         manifest,
         newer: &assigned.newer,
@@ -73,7 +73,7 @@ pub(super) async fn ask(
             }
         }
     }
-    Ok(Report {
+    Ok(AgentsReport {
         sequence,
         all,
         rejected,

@@ -78,7 +78,7 @@ impl Connections {
     /// this process leads. All processes together keep the limit, but for one shop for each of
     /// them.
     pub(super) fn removals(&self, limit: Limit, shops: usize) -> usize {
-        share(limit.of(shops), self.led(), self.held.len())
+        share(limit.shops(shops), self.led(), self.held.len())
     }
 }
 

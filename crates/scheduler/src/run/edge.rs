@@ -10,7 +10,7 @@ use super::Controller;
 use api::{Object, Step};
 use cell::{State, edge::Problem};
 use client::{
-    Found, Kind,
+    Kind, ObjectSummary,
     apply::{self, Ownership, Stopped},
 };
 use jiff::Timestamp;
@@ -190,21 +190,21 @@ fn tell(controller: &Controller, problem: Option<Problem>) {
 }
 
 /// Takes in an object that is watched, where it is a shard of the maps.
-pub(super) fn took(controller: &Controller, object: &Found) {
+pub(super) fn took(controller: &Controller, object: &ObjectSummary) {
     if controller.lock().edge.take(object) {
         controller.edge.notify_one();
     }
 }
 
 /// The same for a list that came whole.
-pub(super) fn listed(controller: &Controller, kind: &Kind, objects: &[Found]) {
+pub(super) fn listed(controller: &Controller, kind: &Kind, objects: &[ObjectSummary]) {
     if controller.lock().edge.list(kind, objects) {
         controller.edge.notify_one();
     }
 }
 
 /// The same for an object that is gone.
-pub(super) fn gone(controller: &Controller, object: &Found) {
+pub(super) fn gone(controller: &Controller, object: &ObjectSummary) {
     if controller.lock().edge.forget(object) {
         controller.edge.notify_one();
     }

@@ -61,7 +61,7 @@ fn decide(jobs: Option<&BTreeMap<String, Progress>>, now: Timestamp) -> Backup {
 }
 
 /// Makes the last backup if one is wanted, and says how it goes.
-pub(super) async fn of(
+pub(super) async fn ensure(
     controller: &Controller,
     shop: &str,
     now: Timestamp,

@@ -10,7 +10,7 @@
 
 use super::{Controller, queue::Priority};
 use api::proof;
-use cell::proof::{Answer, wanted};
+use cell::proof::{DnsAnswer, wanted};
 use dns::{Dns, DnsProblem};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -82,25 +82,25 @@ fn look(controller: &Controller, now: Timestamp) -> (Vec<String>, Option<Timesta
     state.proofs.due(wanted, now)
 }
 
-async fn ask(dns: Result<Dns, String>, host: &str) -> Answer {
+async fn ask(dns: Result<Dns, String>, host: &str) -> DnsAnswer {
     let texts = match dns {
         Ok(dns) => dns.texts(&proof::record(host)).await,
         Err(problem) => Err(DnsProblem::Ours(problem)),
     };
     match texts {
-        Ok(texts) => Answer::Named(proof::named(&texts)),
-        Err(problem) => Answer::Unknown(problem.to_string()),
+        Ok(texts) => DnsAnswer::Named(proof::named(&texts)),
+        Err(problem) => DnsAnswer::Unknown(problem.to_string()),
     }
 }
 
-fn take(controller: &Controller, answered: Result<(String, Answer), tokio::task::JoinError>) {
+fn take(controller: &Controller, answered: Result<(String, DnsAnswer), tokio::task::JoinError>) {
     let (host, answer) = match answered {
         Ok(answered) => answered,
         // A bug: the process ends with it.
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     controller.counts.proof_lookups.fetch_add(1, Relaxed);
-    if let Answer::Unknown(_) = &answer {
+    if let DnsAnswer::Unknown(_) = &answer {
         controller.counts.failed_proof_lookups.fetch_add(1, Relaxed);
     }
     let mut state = controller.lock();

@@ -9,7 +9,8 @@
 //!  status  ──► conditions     what the Shop says of all this; Events
 //! ```
 //!
-//! If a stage finds something wrong, it returns an [`Outcome`] instead, and `status` reports it.
+//! If a stage finds something wrong, it returns a [`ReconcileOutcome`] instead, which `status`
+//! reports.
 
 mod apply;
 mod check;
@@ -25,7 +26,7 @@ mod status;
 use super::{Controller, audit::Audits, queue::Ended};
 use api::{agent_status::PageStatus, name::spread};
 use apply::Applied;
-use cell::{Outcome, migration::MigrationLock};
+use cell::{ReconcileOutcome, migration::MigrationLock};
 use client::ApiError;
 use jiff::Timestamp;
 use resolve::ResolvedShop;
@@ -81,7 +82,7 @@ async fn stages(controller: &Controller, audits: &Audits, name: &str) -> Result<
 /// When the shop reconciles again, if nothing changes before.
 fn next(
     resolved: &ResolvedShop,
-    outcome: &Outcome,
+    outcome: &ReconcileOutcome,
     closed: bool,
     page: &PageStatus,
     now: Timestamp,
@@ -89,21 +90,25 @@ fn next(
     let lock = &resolved.migration.lock;
     match outcome {
         // Only an event of a class or a release can help, and that asks for a reconcile.
-        Outcome::NotRendered(_) | Outcome::Claimed(_) | Outcome::NotApplied { .. } => Ended::Failed,
-        Outcome::Held(_) => Ended::Again(HELD),
-        Outcome::Applied { .. } if matches!(lock, MigrationLock::Crowded(_)) => {
+        ReconcileOutcome::NotRendered(_)
+        | ReconcileOutcome::Claimed(_)
+        | ReconcileOutcome::NotApplied { .. } => Ended::Failed,
+        ReconcileOutcome::Held(_) => Ended::Again(HELD),
+        ReconcileOutcome::Applied { .. } if matches!(lock, MigrationLock::Crowded(_)) => {
             Ended::Again(CROWDED)
         }
         // Its Lease was created a moment ago, somebody else holds it, or cron is ending.
-        Outcome::Applied { .. } if *lock != MigrationLock::Ours || closed => Ended::Again(LOCKED),
+        ReconcileOutcome::Applied { .. } if *lock != MigrationLock::Ours || closed => {
+            Ended::Again(LOCKED)
+        }
         // Its page may work by now, and no event reports that.
-        Outcome::Applied { .. } if *page != PageStatus::Works => {
+        ReconcileOutcome::Applied { .. } if *page != PageStatus::Works => {
             Ended::Again(page::again(&resolved.shop, now))
         }
-        Outcome::Applied { .. } if !resolved.shop.spec.scale.schedule.is_empty() => {
+        ReconcileOutcome::Applied { .. } if !resolved.shop.spec.scale.schedule.is_empty() => {
             Ended::Again(CAMPAIGN)
         }
-        Outcome::Applied { .. } => {
+        ReconcileOutcome::Applied { .. } => {
             let spread = u64::from(spread(&resolved.name, 3600));
             Ended::Again(IDLE + Duration::from_secs(spread))
         }

@@ -106,7 +106,7 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
             state.removed.push(now);
         }
     }
-    match last_backup::of(controller, shop, now).await {
+    match last_backup::ensure(controller, shop, now).await {
         Ok(Backup::Done) => {}
         Ok(Backup::Failed(job)) => {
             if failed.insert(format!("{shop}/{job}")) {

@@ -37,12 +37,12 @@ pub(super) enum Said {
 
 /// What a request that gave no result met, with the store's own word for it.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct FailedRequest {
     pub(super) said: Said,
     pub(super) code: String,
 }
 
-impl Answer {
+impl FailedRequest {
     pub(super) fn new<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,

@@ -3,7 +3,7 @@
 use super::{
     error::UnpackError,
     header::{Head, Type},
-    place::Place,
+    place::ChunkTarget,
     reader::{End, ReadError, Reader},
     worker::{Worker, broken_input},
 };
@@ -25,7 +25,7 @@ impl Worker<'_> {
         &mut self,
         input: R,
         chunk: &Chunk,
-        place: &Place<'_>,
+        place: &ChunkTarget<'_>,
     ) -> Result<(Vec<Unpacked>, R), UnpackError> {
         let mut names = std::mem::take(&mut self.names);
         let end = if place.last { End::Marker } else { End::Entry };
@@ -69,7 +69,7 @@ impl Worker<'_> {
         reader: &mut Reader<'_, R>,
         head: Head,
         chunk: &Chunk,
-        place: &Place<'_>,
+        place: &ChunkTarget<'_>,
     ) -> Result<Option<Unpacked>, UnpackError> {
         let path = place.path(reader.name())?;
         let replaced = place.is_replaced(reader.name());
@@ -175,7 +175,7 @@ impl Worker<'_> {
         error: ReadError,
         name: &[u8],
         chunk: &Chunk,
-        place: &Place<'_>,
+        place: &ChunkTarget<'_>,
     ) -> UnpackError {
         match error {
             ReadError::Refused(problem) if name.is_empty() => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// Where a chunk belongs.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct ChunkTarget<'a> {
     /// The module's target in the release tree; `None` at the top.
     pub target: Option<&'a RelativePath>,
     /// Entries of the module, relative to its target, that another module replaces: they are
@@ -16,7 +16,7 @@ pub struct Place<'a> {
     pub last: bool,
 }
 
-impl Place<'_> {
+impl ChunkTarget<'_> {
     /// The path in the release tree of an entry with this name.
     pub(super) fn path(&self, name: &[u8]) -> Result<RelativePath, UnpackError> {
         let path = match (self.target, std::str::from_utf8(name)) {

@@ -1,7 +1,8 @@
 //! One thread's part of unpacking: chunks in, files out.
 
 use super::{
-    Unpacker, error::UnpackError, frame, place::Place, reader::Names, spool::Spool, tree::Descent,
+    Unpacker, error::UnpackError, frame, place::ChunkTarget, reader::Names, spool::Spool,
+    tree::Descent,
 };
 use crate::{
     entry::{Kind, SPOOL_THRESHOLD, Unpacked, length},
@@ -26,7 +27,7 @@ pub struct Worker<'u> {
     context: DCtx<'static>,
     buffer: Vec<u8>,
     pub(super) names: Names,
-    pub(super) found: Found,
+    pub(super) found: Deferred,
     verify: Duration,
     decompress: Duration,
     write: Duration,
@@ -43,7 +44,7 @@ impl fmt::Debug for Worker<'_> {
 
 /// What chunks brought that can only be finished when all are there.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Deferred {
     pub(super) listed: Vec<RelativePath>,
     /// Directories that were made as an entry below them came first.
     pub(super) made: Vec<String>,
@@ -60,7 +61,7 @@ impl<'u> Worker<'u> {
             context: DCtx::create(),
             buffer: Vec::new(),
             names: Names::default(),
-            found: Found::default(),
+            found: Deferred::default(),
             verify: Duration::ZERO,
             decompress: Duration::ZERO,
             write: Duration::ZERO,
@@ -148,7 +149,7 @@ impl<'u> Worker<'u> {
         &mut self,
         compressed: &[u8],
         chunk: &Chunk,
-        place: &Place<'_>,
+        place: &ChunkTarget<'_>,
     ) -> Result<Vec<Unpacked>, UnpackError> {
         let refuse = |problem| UnpackError::chunk(&chunk.sha256, problem);
         let start = Instant::now();
@@ -202,7 +203,7 @@ impl<'u> Worker<'u> {
         &mut self,
         spool: &File,
         chunk: &Chunk,
-        place: &Place<'_>,
+        place: &ChunkTarget<'_>,
     ) -> Result<Vec<Unpacked>, UnpackError> {
         let tree = &self.unpacker.tree;
         let lost = |error: io::Error| tree.disk("read the spool file of", "", error);

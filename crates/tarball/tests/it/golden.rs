@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
 };
-use tarball::{PackOptions, Place, Unpacker, pack, scan};
+use tarball::{ChunkTarget, PackOptions, Unpacker, pack, scan};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v1")
@@ -51,7 +51,7 @@ fn the_golden_tarball_of_version_1_is_read() {
     let (bytes, chunks) = golden();
     let unpacker = Unpacker::new(tree.path()).unwrap();
     for (index, (frame, chunk)) in slices(&bytes, &chunks).into_iter().enumerate() {
-        let place = Place {
+        let place = ChunkTarget {
             target: None,
             replaced: &BTreeSet::new(),
             last: index + 1 == chunks.len(),

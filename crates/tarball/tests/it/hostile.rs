@@ -10,7 +10,7 @@ use crate::archive::{
 use proptest::prelude::*;
 use release::{Chunk, Reason, RelativePath};
 use std::{collections::BTreeSet, fs, io::Write as _, os::unix::fs::MetadataExt as _};
-use tarball::{Place, Totals, UnpackError, Unpacker};
+use tarball::{ChunkTarget, Totals, UnpackError, Unpacker};
 
 /// Where the bytes of a chunk are when it is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) fn unpack(
     let result = (|| {
         let unpacker = Unpacker::new(&tree)?;
         for (index, (bytes, chunk)) in chunks.iter().enumerate() {
-            let place = Place {
+            let place = ChunkTarget {
                 target: target.as_ref(),
                 replaced: &BTreeSet::new(),
                 last: last && index + 1 == chunks.len(),
@@ -193,7 +193,7 @@ fn owners_and_special_modes_have_no_effect() {
         .chunk(
             &bytes,
             &chunk,
-            &Place {
+            &ChunkTarget {
                 target: None,
                 replaced: &BTreeSet::new(),
                 last: true,

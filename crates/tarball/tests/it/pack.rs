@@ -14,7 +14,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     process::Command,
 };
-use tarball::{Kind, PackOptions, Place, Totals, Unpacker, pack, scan};
+use tarball::{ChunkTarget, Kind, PackOptions, Totals, Unpacker, pack, scan};
 
 #[test]
 fn a_module_comes_out_as_it_went_in() {
@@ -170,7 +170,7 @@ fn a_replaced_entry_is_left_to_the_module_that_replaces_it() {
     let replaced = BTreeSet::from(["app/block", "link"].map(|path| path.parse().unwrap()));
     for (source, replaced) in [(&one, &replaced), (&two, &BTreeSet::new())] {
         let (bytes, packed) = packed(source.path(), 1);
-        let place = Place {
+        let place = ChunkTarget {
             target: Some(&target),
             replaced,
             last: true,

@@ -16,7 +16,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tarball::{PackError, Place, Unpacker, pack, scan};
+use tarball::{ChunkTarget, PackError, Unpacker, pack, scan};
 
 /// Puts something into a module that cannot be packed.
 type Make = Box<dyn Fn(&Path)>;
@@ -218,7 +218,7 @@ fn a_disk_that_refuses_is_named() {
     fs::create_dir(&gone).unwrap();
     let unpacker = Unpacker::new(&gone).unwrap();
     fs::remove_dir(&gone).unwrap();
-    let place = Place {
+    let place = ChunkTarget {
         target: None,
         replaced: &BTreeSet::new(),
         last: true,

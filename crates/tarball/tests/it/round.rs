@@ -4,7 +4,7 @@ use crate::archive::slices;
 use release::Chunk;
 use std::{collections::BTreeSet, fs, io::Write as _, num::NonZeroUsize, path::Path, thread};
 use tarball::{
-    PackOptions, Packed, Place, SPOOL_THRESHOLD, Totals, Unpacked, Unpacker, pack, scan,
+    ChunkTarget, PackOptions, Packed, SPOOL_THRESHOLD, Totals, Unpacked, Unpacker, pack, scan,
 };
 
 pub(crate) fn options(threads: usize) -> PackOptions<'static> {
@@ -43,7 +43,7 @@ pub(crate) fn unpack(
                         .rev()
                         .filter(|(index, _)| index % threads == part)
                     {
-                        let place = Place {
+                        let place = ChunkTarget {
                             target: None,
                             replaced: &BTreeSet::new(),
                             last: index + 1 == slices.len(),

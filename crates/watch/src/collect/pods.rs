@@ -14,7 +14,7 @@ use std::{
 
 /// Where an agent runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct RunningPod {
     /// The namespace says which shop it is.
     pub(crate) namespace: String,
     pub(crate) name: Arc<str>,
@@ -25,7 +25,7 @@ pub(crate) struct Place {
 /// Pods that run, by UID; none before they were listed.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
-    running: Mutex<Option<BTreeMap<String, Place>>>,
+    running: Mutex<Option<BTreeMap<String, RunningPod>>>,
     /// Grows with each change.
     version: AtomicU64,
     /// When a pod of a shop answered last, by shop.
@@ -33,7 +33,7 @@ pub(crate) struct Pods {
 }
 
 /// What is held of a pod: its UID, and where it runs, if it does.
-pub(crate) fn pod(pod: Pod) -> Option<(String, Option<Place>)> {
+pub(crate) fn pod(pod: Pod) -> Option<(String, Option<RunningPod>)> {
     let (meta, status) = (pod.metadata, pod.status.unwrap_or_default());
     // A pod with the node's network answers at the node's address, as others do.
     let apart = pod.spec.is_none_or(|it| it.host_network != Some(true));
@@ -42,7 +42,7 @@ pub(crate) fn pod(pod: Pod) -> Option<(String, Option<Place>)> {
     let address = address.and_then(|it| it.parse().ok());
     let place = address
         .zip(meta.namespace)
-        .map(|(address, namespace)| Place {
+        .map(|(address, namespace)| RunningPod {
             namespace,
             name: meta.name.unwrap_or_default().into(),
             labels: Arc::new(meta.labels.unwrap_or_default()),
@@ -53,7 +53,7 @@ pub(crate) fn pod(pod: Pod) -> Option<(String, Option<Place>)> {
 
 impl Pods {
     /// These run, and no others.
-    pub(crate) fn all(&self, all: Vec<(String, Option<Place>)>) {
+    pub(crate) fn all(&self, all: Vec<(String, Option<RunningPod>)>) {
         let running = all
             .into_iter()
             .filter_map(|(uid, place)| Some((uid, place?)));
@@ -62,7 +62,7 @@ impl Pods {
     }
 
     /// One changed.
-    pub(crate) fn applied(&self, (uid, place): (String, Option<Place>)) {
+    pub(crate) fn applied(&self, (uid, place): (String, Option<RunningPod>)) {
         let mut running = self.running.lock();
         let running = running.get_or_insert_default();
         match place {
@@ -91,12 +91,12 @@ impl Pods {
     }
 
     /// Those that run.
-    pub(crate) fn running(&self) -> BTreeMap<String, Place> {
+    pub(crate) fn running(&self) -> BTreeMap<String, RunningPod> {
         self.running.lock().clone().unwrap_or_default()
     }
 
     /// Where one runs, if it does.
-    pub(crate) fn place(&self, uid: &str) -> Option<Place> {
+    pub(crate) fn place(&self, uid: &str) -> Option<RunningPod> {
         self.running.lock().as_ref()?.get(uid).cloned()
     }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn seen(status: &serde_json::Value, spec: &serde_json::Value) -> (String, Option<Place>) {
+    fn seen(status: &serde_json::Value, spec: &serde_json::Value) -> (String, Option<RunningPod>) {
         let it = json!({
             "metadata": { "name": "web-0", "namespace": "shop-acme", "uid": "u" },
             "spec": spec, "status": status,

@@ -1,7 +1,7 @@
 //! Whose turn it is to be asked: pods spread over the time between two questions, and those that do
 //! not answer are asked less often. Pure.
 
-use super::pods::Place;
+use super::pods::RunningPod;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// What is known of a pod's agent.
 #[derive(Debug)]
 struct AgentState {
-    place: Place,
+    place: RunningPod,
     /// What it is asked with, and in which of its runs that is a cursor.
     cursor: u64,
     run: String,
@@ -28,9 +28,9 @@ struct AgentState {
 
 /// A question that is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct Poll {
     pub(crate) uid: String,
-    pub(crate) place: Place,
+    pub(crate) place: RunningPod,
     pub(crate) since: u64,
     pub(crate) run: String,
 }
@@ -65,7 +65,7 @@ impl Turns {
     }
 
     /// These run, and no others. New ones have their first turn within the time between two.
-    pub(crate) fn set(&mut self, running: &BTreeMap<String, Place>, now: Instant) {
+    pub(crate) fn set(&mut self, running: &BTreeMap<String, RunningPod>, now: Instant) {
         self.pods.retain(|uid, _| running.contains_key(uid));
         for (uid, place) in running {
             let first = self
@@ -86,7 +86,7 @@ impl Turns {
     }
 
     /// Up to `room` questions whose turn it is.
-    pub(crate) fn take(&mut self, room: usize, now: Instant) -> Vec<Question> {
+    pub(crate) fn take(&mut self, room: usize, now: Instant) -> Vec<Poll> {
         for (uid, agent) in &mut self.pods {
             if !agent.asked && agent.next <= now {
                 agent.asked = true;
@@ -98,7 +98,7 @@ impl Turns {
             && let Some(uid) = self.due.pop_front()
         {
             if let Some(agent) = self.pods.get(&uid) {
-                questions.push(Question {
+                questions.push(Poll {
                     uid,
                     place: agent.place.clone(),
                     since: agent.cursor,
@@ -153,8 +153,8 @@ mod tests {
 
     const EVERY: Duration = Duration::from_secs(5);
 
-    fn running(pods: u32) -> BTreeMap<String, Place> {
-        let place = |index: u32| Place {
+    fn running(pods: u32) -> BTreeMap<String, RunningPod> {
+        let place = |index: u32| RunningPod {
             namespace: format!("shop-{index}"),
             name: "web".into(),
             labels: Arc::default(),

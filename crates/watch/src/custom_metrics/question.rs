@@ -7,16 +7,16 @@ use percent_encoding::percent_decode_str;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum MetricQuery {
     /// What there is to ask for.
     Resources,
     /// The metric of pods.
-    Pods(Which),
+    Pods(PodsQuery),
 }
 
 /// Which pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Which {
+pub(super) struct PodsQuery {
     pub(super) namespace: String,
     /// All that the selector selects, if none is named.
     pub(super) name: Option<String>,
@@ -33,10 +33,10 @@ pub(super) enum Refused {
 }
 
 /// Reads a request.
-pub(super) fn read(method: &Method, uri: &Uri) -> Result<Question, Refused> {
+pub(super) fn read(method: &Method, uri: &Uri) -> Result<MetricQuery, Refused> {
     let path: Vec<&str> = uri.path().split('/').skip(1).collect();
     let question = match &path[..] {
-        ["apis", "custom.metrics.k8s.io", "v1beta2"] => Question::Resources,
+        ["apis", "custom.metrics.k8s.io", "v1beta2"] => MetricQuery::Resources,
         [
             "apis",
             "custom.metrics.k8s.io",
@@ -49,7 +49,7 @@ pub(super) fn read(method: &Method, uri: &Uri) -> Result<Question, Refused> {
         ] => {
             // The API server writes no path with an escape where a name is.
             let name = (!matches!(*name, "*" | "%2A" | "%2a")).then(|| (*name).to_owned());
-            Question::Pods(Which {
+            MetricQuery::Pods(PodsQuery {
                 namespace: (*namespace).to_owned(),
                 name,
                 selector: selected(uri.query().unwrap_or_default())?,
@@ -99,12 +99,12 @@ mod tests {
 
     const BASE: &str = "/apis/custom.metrics.k8s.io/v1beta2";
 
-    fn asked(rest: &str) -> Result<Question, Refused> {
+    fn asked(rest: &str) -> Result<MetricQuery, Refused> {
         read(&Method::GET, &format!("{BASE}{rest}").parse().unwrap())
     }
 
-    fn which(name: Option<&str>, selector: impl Into<Selector>) -> Question {
-        Question::Pods(Which {
+    fn which(name: Option<&str>, selector: impl Into<Selector>) -> MetricQuery {
+        MetricQuery::Pods(PodsQuery {
             namespace: "shop-acme".to_owned(),
             name: name.map(str::to_owned),
             selector: selector.into(),
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(asked(pods), Ok(which(None, Selector::default())));
         let one = "/namespaces/shop-acme/pods/web-1/longshore_busy_workers_ratio?timeout=5s";
         assert_eq!(asked(one), Ok(which(Some("web-1"), Selector::default())));
-        assert_eq!(asked(""), Ok(Question::Resources));
+        assert_eq!(asked(""), Ok(MetricQuery::Resources));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which request is for what. Pure.
 
-use crate::{performance::MINUTES, store::groups::Which};
+use crate::{performance::MINUTES, store::groups::GroupFilter};
 use http::{Method, StatusCode, Uri};
 use observe::Fingerprint;
 
@@ -11,7 +11,7 @@ pub(super) enum Route {
     Ready,
     Metrics,
     Shops,
-    Errors(String, Which),
+    Errors(String, GroupFilter),
     Uptime(String),
     Performance(String, u32),
     Evidence,
@@ -115,10 +115,10 @@ fn minutes(uri: &Uri) -> Result<u32, Refused> {
     })
 }
 
-fn which(uri: &Uri) -> Result<Which, Refused> {
+fn which(uri: &Uri) -> Result<GroupFilter, Refused> {
     match uri.query().unwrap_or_default() {
-        "" | "all=false" => Ok(Which::Open),
-        "all=true" => Ok(Which::All),
+        "" | "all=false" => Ok(GroupFilter::Open),
+        "all=true" => Ok(GroupFilter::All),
         other => Err(Refused::Query(format!(
             "{other:?} is not known; expected all=true"
         ))),
@@ -145,12 +145,12 @@ mod tests {
             (
                 Method::GET,
                 "/v1/shops/acme/errors",
-                Route::Errors(acme(), Which::Open),
+                Route::Errors(acme(), GroupFilter::Open),
             ),
             (
                 Method::GET,
                 "/v1/shops/acme/errors?all=true",
-                Route::Errors(acme(), Which::All),
+                Route::Errors(acme(), GroupFilter::All),
             ),
             (Method::GET, "/v1/shops/acme/uptime", Route::Uptime(acme())),
             (

@@ -20,18 +20,18 @@ const COLUMNS: &str = "id, fingerprint, source, severity, class, message, state,
 
 /// Which groups are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum GroupFilter {
     Open,
     All,
 }
 
 /// The groups of a shop, worst and latest first.
-pub(crate) fn of_shop(db: &Connection, shop: &str, which: Which) -> Result<Vec<ErrorGroup>> {
+pub(crate) fn of_shop(db: &Connection, shop: &str, which: GroupFilter) -> Result<Vec<ErrorGroup>> {
     let mut select = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM groups WHERE shop = ?1 AND (?2 OR state = 0) \
          ORDER BY severity DESC, last DESC, id"
     ))?;
-    let rows = select.query_map(params![shop, which == Which::All], read)?;
+    let rows = select.query_map(params![shop, which == GroupFilter::All], read)?;
     rows.map(|row| row.and_then(|(id, group)| with_releases(db, id, group)))
         .collect()
 }

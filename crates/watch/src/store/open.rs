@@ -61,7 +61,7 @@ CREATE TABLE months (
 
 /// Whether the database was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Opened {
     /// It is the one of before.
     Kept,
     /// There was none.
@@ -80,7 +80,7 @@ pub(super) enum Found {
     clippy::disallowed_methods,
     reason = "before anything that could be lost"
 )]
-pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Found), DatabaseError> {
+pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Opened), DatabaseError> {
     fs::create_dir_all(directory)
         .map_err(|error| DatabaseError::Refused(format!("{}: {error}", directory.display())))?;
     let path = directory.join(FILE);
@@ -89,7 +89,7 @@ pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Found), 
             set_aside(&path, &why)
                 .map_err(|error| DatabaseError::Refused(format!("{}: {error}", path.display())))?;
             let (connection, _) = attempt(&path, limit)?;
-            Ok((connection, Found::Rebuilt))
+            Ok((connection, Opened::Rebuilt))
         }
         other => other,
     }
@@ -104,7 +104,7 @@ pub(super) fn bytes(directory: &Path) -> u64 {
         .sum()
 }
 
-fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), DatabaseError> {
+fn attempt(path: &Path, limit: u64) -> Result<(Connection, Opened), DatabaseError> {
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_secs(2))?;
     // One process has it: a pod that is not gone yet, or a person with `sqlite3`, keeps the other
@@ -121,7 +121,7 @@ fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), DatabaseError
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "journal_size_limit", 16 << 20)?;
     let found = known(&db)?;
-    if found == Found::New {
+    if found == Opened::New {
         db.execute_batch(&format!(
             "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; \
              PRAGMA user_version = {VERSION}; COMMIT;"
@@ -133,11 +133,11 @@ fn attempt(path: &Path, limit: u64) -> Result<(Connection, Found), DatabaseError
 }
 
 /// Whose it is, and whether it is whole.
-fn known(db: &Connection) -> Result<Found, DatabaseError> {
+fn known(db: &Connection) -> Result<Opened, DatabaseError> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (number("application_id")?, number("user_version")?, tables) {
-        (0, 0, 0) => return Ok(Found::New),
+        (0, 0, 0) => return Ok(Opened::New),
         (APPLICATION, VERSION, _) => {}
         (APPLICATION, version, _) => {
             return Err(DatabaseError::Damaged(format!(
@@ -148,7 +148,7 @@ fn known(db: &Connection) -> Result<Found, DatabaseError> {
     }
     let whole: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if whole == "ok" {
-        Ok(Found::Kept)
+        Ok(Opened::Kept)
     } else {
         Err(DatabaseError::Damaged(whole))
     }

@@ -40,7 +40,7 @@ struct Pax<'b> {
 }
 
 impl<'b> Entries<'b> {
-    pub(super) const fn of(unpacked: &'b [u8]) -> Self {
+    pub(super) const fn new(unpacked: &'b [u8]) -> Self {
         Self { rest: unpacked }
     }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_no_entry_ends_the_list() {
-        assert!(Entries::of(&[0; 1024]).next().is_none());
-        assert_eq!(Entries::of(&[b'a'; 600]).next(), Some(None));
+        assert!(Entries::new(&[0; 1024]).next().is_none());
+        assert_eq!(Entries::new(&[b'a'; 600]).next(), Some(None));
     }
 }

@@ -64,7 +64,7 @@ const REFUSED: &str = "the policy of the test lets no workload in";
 struct Refusal<'a>(&'a Cluster);
 
 impl<'a> Refusal<'a> {
-    fn of(cluster: &'a Cluster) -> Self {
+    fn new(cluster: &'a Cluster) -> Self {
         let refusal = Self(cluster);
         let policy = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "bad-shops" },
@@ -143,7 +143,7 @@ fn a_hundred_broken_shops_do_not_slow_the_others() {
     scheduler.converged(3 * CHANGES);
     let alone = latency(&scheduler, 0);
     // Half of them cannot be rendered, and the API server refuses the others.
-    let policy = Refusal::of(&cluster);
+    let policy = Refusal::new(&cluster);
     let broken = |index: usize| {
         let class = if index.is_multiple_of(2) {
             "nobody"

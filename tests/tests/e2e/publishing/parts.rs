@@ -38,8 +38,8 @@ fn a_large_file_travels(shop: &Shop) {
 fn a_large_blob_goes_in_parts_to_our_server() {
     let server = server();
     a_large_file_travels(&Shop::on(&server, 2, 5));
-    assert_eq!(server.stats().of(Operation::UploadPart), 3);
-    assert_eq!(server.stats().of(Operation::CompleteMultipartUpload), 1);
+    assert_eq!(server.stats().count(Operation::UploadPart), 3);
+    assert_eq!(server.stats().count(Operation::CompleteMultipartUpload), 1);
     assert_eq!(server.uploads(), Vec::<String>::new());
 }
 

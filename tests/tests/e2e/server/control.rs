@@ -22,8 +22,8 @@ async fn requests_bytes_and_connections_are_counted() {
     let counts = server.stats();
     assert_eq!(
         (
-            counts.of(Operation::GetObject),
-            counts.of(Operation::HeadObject),
+            counts.count(Operation::GetObject),
+            counts.count(Operation::HeadObject),
             counts.total()
         ),
         (3, 1, 4)

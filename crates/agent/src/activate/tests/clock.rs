@@ -23,7 +23,7 @@ fn far_behind() -> Timestamp {
     Timestamp::now() - 10 * YEAR
 }
 
-fn reason(engine: &Engine<Scripted>) -> Option<Reason> {
+fn reason(engine: &Activator<Scripted>) -> Option<Reason> {
     engine
         .board
         .now()

@@ -7,7 +7,7 @@ use crate::status::Why;
 use release::{Algorithm, SecretKey, TrustRoot};
 use std::time::Duration;
 
-fn newer(engine: &Engine<Scripted>) -> (Why, String) {
+fn newer(engine: &Activator<Scripted>) -> (Why, String) {
     let newer = engine.board.now().newer.clone().unwrap();
     (newer.why, newer.detail)
 }

@@ -314,7 +314,7 @@ impl Lab {
     }
 
     // The agent as it is after a start.
-    pub(super) fn engine(&self, shop: &Scripted) -> Engine<Scripted> {
+    pub(super) fn engine(&self, shop: &Scripted) -> Activator<Scripted> {
         self.engine_of(
             shop,
             Sources::new(self.follower(Source::Channel), Vec::new()),
@@ -338,8 +338,8 @@ impl Lab {
         Follower::new(settings, Arc::clone(&self.store))
     }
 
-    pub(super) fn engine_of(&self, shop: &Scripted, sources: Sources) -> Engine<Scripted> {
-        Engine {
+    pub(super) fn engine_of(&self, shop: &Scripted, sources: Sources) -> Activator<Scripted> {
+        Activator {
             root: self.path("root"),
             sources,
             shop: shop.clone(),
@@ -361,12 +361,12 @@ impl Lab {
     }
 }
 
-pub(super) async fn reconcile(engine: &mut Engine<Scripted>) -> Reconciled {
+pub(super) async fn reconcile(engine: &mut Activator<Scripted>) -> Reconciled {
     engine.reconcile(&CancellationToken::new()).await
 }
 
 // A pod that runs `good 1`.
-pub(super) async fn running() -> (Lab, Engine<Scripted>) {
+pub(super) async fn running() -> (Lab, Activator<Scripted>) {
     let mut lab = Lab::new().await;
     let mut engine = lab.engine(&lab.shop());
     lab.publish("good 1", Migration::None).await;

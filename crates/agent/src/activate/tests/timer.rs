@@ -3,7 +3,7 @@
 use super::*;
 use crate::status::CheckOutcome;
 use crate::status::Phase;
-use crate::status::{Policy, readyz};
+use crate::status::{ReadinessPolicy, readyz};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -85,7 +85,7 @@ async fn an_hour_without_the_store_ends_nothing_and_the_next_release_runs_once_i
                 .await
                 .unwrap();
             looks += 1;
-            let checks = readyz(&board.now(), &Policy::default(), Timestamp::now());
+            let checks = readyz(&board.now(), &ReadinessPolicy::default(), Timestamp::now());
             assert!(checks.iter().all(|check| check.ok), "{checks:?}");
         }
         // Every five minutes, or up to twice as often; more often only at first.

@@ -50,7 +50,7 @@ fn claims(all: &[Told<'_>]) -> Claims {
         let name = letter.to_string();
         fleet.shops.insert(name.clone(), shop(&name, told));
     }
-    Claims::of(&fleet)
+    Claims::new(&fleet)
 }
 
 fn withheld(claims: &Claims, name: &str) -> Vec<String> {

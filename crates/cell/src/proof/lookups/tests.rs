@@ -37,12 +37,12 @@ fn all(state: &State) -> BTreeMap<String, HostToProve> {
     wanted(&state.fleet, &state.claims, |_| true)
 }
 
-fn named(shops: &[&str]) -> Answer {
-    Answer::Named(shops.iter().map(|shop| (*shop).to_owned()).collect())
+fn named(shops: &[&str]) -> DnsAnswer {
+    DnsAnswer::Named(shops.iter().map(|shop| (*shop).to_owned()).collect())
 }
 
-fn unknown() -> Answer {
-    Answer::Unknown("no name server answers in time".to_owned())
+fn unknown() -> DnsAnswer {
+    DnsAnswer::Unknown("no name server answers in time".to_owned())
 }
 
 #[test]

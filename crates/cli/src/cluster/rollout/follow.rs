@@ -25,7 +25,7 @@ pub(super) async fn follow(
     cluster: &Cluster,
     name: &str,
     within: Duration,
-) -> Result<(), CommandError> {
+) -> Result<(), ClusterError> {
     let (deadline, mut told) = (Instant::now() + within, String::new());
     loop {
         let rollout = found(cluster, name).await?;
@@ -42,7 +42,7 @@ pub(super) async fn follow(
                     "rollout {name} has not ended within {within:?}, and goes on; say `rollout \
                      status {name}` to look at it"
                 );
-                return Err(CommandError::Rollout(why));
+                return Err(ClusterError::Rollout(why));
             }
             None => sleep(EVERY).await,
         }
@@ -51,22 +51,22 @@ pub(super) async fn follow(
 
 /// How a rollout ended, once it has: where shops failed within the budget, too, it did not do what
 /// was asked of it.
-fn end(name: &str, rollout: &Rollout) -> Option<Result<(), CommandError>> {
-    type Error = fn(String) -> CommandError;
+fn end(name: &str, rollout: &Rollout) -> Option<Result<(), ClusterError>> {
+    type Error = fn(String) -> ClusterError;
     let status = rollout.status.as_ref()?;
     let (error, what, then): (Error, _, _) = match status.phase? {
         Phase::Completed if status.counts.failed == 0 => return Some(Ok(())),
         Phase::Completed => (
-            CommandError::RolloutPartly,
+            ClusterError::RolloutPartly,
             "completed, and shops failed",
             String::new(),
         ),
         Phase::Stopped => (
-            CommandError::RolloutFailed,
+            ClusterError::RolloutFailed,
             "stopped",
             format!("; say `rollout resume {name}` or `rollout abort {name}`"),
         ),
-        Phase::Aborted => (CommandError::RolloutFailed, "was aborted", String::new()),
+        Phase::Aborted => (ClusterError::RolloutFailed, "was aborted", String::new()),
         // A person who pauses means to go on.
         Phase::Pending | Phase::Moving | Phase::Soaking | Phase::Paused | Phase::Returning => {
             return None;

@@ -5,7 +5,7 @@ use super::{
     follow,
 };
 use crate::cluster::{
-    CommandError,
+    ClusterError,
     connection::{registry, resource},
     show,
 };
@@ -23,7 +23,7 @@ use release::Migration;
 use std::{collections::BTreeMap, path::Path};
 
 /// The Release of standard input, and the object that it is stored as.
-fn given() -> Result<(ResolvedRelease, Object), CommandError> {
+fn given() -> Result<(ResolvedRelease, Object), ClusterError> {
     let documents = registry::read(Path::new("-"))?;
     let mut releases = registry::fleet(&documents)?
         .releases
@@ -31,7 +31,7 @@ fn given() -> Result<(ResolvedRelease, Object), CommandError> {
         .flat_map(BTreeMap::into_values);
     let (Some(release), None, [document]) = (releases.next(), releases.next(), &documents[..])
     else {
-        return Err(CommandError::Argument(
+        return Err(ClusterError::Argument(
             "standard input is not one Release, as `longshore release resource` prints it"
                 .to_owned(),
         ));
@@ -101,7 +101,7 @@ fn planned(release: &ResolvedRelease, moving: &[Moving]) -> String {
         .collect()
 }
 
-pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
+pub(super) async fn start(start: &Start) -> Result<(), ClusterError> {
     let given = if start.release == "-" {
         Some(given()?)
     } else {
@@ -122,7 +122,7 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
             .map(|it| it.name.as_str())
             .take(20)
             .collect();
-        return Err(CommandError::Argument(format!(
+        return Err(ClusterError::Argument(format!(
             "Release {} does not exist; the newest are: {}",
             start.release,
             known.join(", ")

@@ -1,11 +1,11 @@
 //! `rollout status`: where rollouts are.
 
 use super::arguments::{Form, StatusArguments};
-use crate::cluster::{CommandError, show};
+use crate::cluster::{ClusterError, show};
 use api::{Phase, Rollout, Started};
 use std::fmt::Write as _;
 
-pub(super) async fn status(arguments: &StatusArguments) -> Result<(), CommandError> {
+pub(super) async fn status(arguments: &StatusArguments) -> Result<(), ClusterError> {
     let cluster = arguments.connection.open().await?;
     let fleet = client::read(&cluster).await?.fleet;
     let rollouts: Vec<_> = fleet
@@ -14,7 +14,7 @@ pub(super) async fn status(arguments: &StatusArguments) -> Result<(), CommandErr
         .filter(|it| arguments.name.is_none() || arguments.name == it.metadata.name)
         .collect();
     if let (Some(name), true) = (&arguments.name, rollouts.is_empty()) {
-        return Err(CommandError::Argument(format!(
+        return Err(ClusterError::Argument(format!(
             "there is no rollout {name}"
         )));
     }
@@ -24,7 +24,7 @@ pub(super) async fn status(arguments: &StatusArguments) -> Result<(), CommandErr
                 .iter()
                 .map(serde_json::to_string)
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| CommandError::Output(error.into()))?;
+                .map_err(|error| ClusterError::Output(error.into()))?;
             show(&(lines.join("\n") + "\n"))
         }
         Form::Text if rollouts.is_empty() => show("no rollout was ever started\n"),

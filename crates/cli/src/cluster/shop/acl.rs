@@ -1,7 +1,7 @@
 //! `shop acl`: the Redis users of shops, as lines for whoever runs the servers.
 
 use super::super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, registry, wait},
     show,
 };
@@ -35,10 +35,10 @@ pub(super) struct Acl {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Acl) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Acl) -> Result<(), ClusterError> {
     let password = match &arguments.password_file {
         Some(_) if arguments.shops.len() > 1 => {
-            return Err(CommandError::Argument(
+            return Err(ClusterError::Argument(
                 "--password-file is of one shop: each has a password of its own".to_owned(),
             ));
         }
@@ -46,12 +46,12 @@ pub(super) fn run(arguments: &Acl) -> Result<(), CommandError> {
             let text = registry::read_text(path)?;
             let password = text.strip_suffix('\n').unwrap_or(&text);
             if password.is_empty() {
-                return Err(CommandError::Argument(format!(
+                return Err(ClusterError::Argument(format!(
                     "{}: the password is empty",
                     path.display()
                 )));
             }
-            Password::of(password)
+            Password::hashed(password)
         }
         None => Password::Unknown,
     };
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Acl) -> Result<(), CommandError> {
         .collect::<Result<Vec<_>, _>>();
     show(
         &(lines
-            .map_err(|problem| CommandError::Missing(vec![problem]))?
+            .map_err(|problem| ClusterError::Missing(vec![problem]))?
             .join("\n")
             + "\n"),
     )

@@ -6,16 +6,16 @@ mod draft;
 pub(super) use arguments::Create;
 
 use crate::cluster::{
-    CommandError,
+    ClusterError,
     connection::{registry, wait},
 };
 use draft::Draft;
-use operations::create::{Found, look};
+use operations::create::{SecretKeys, look};
 
-pub(super) fn run(create: &Create) -> Result<(), CommandError> {
+pub(super) fn run(create: &Create) -> Result<(), ClusterError> {
     if !create.registry.is_empty() {
         let fleet = registry::read_fleet(&create.registry)?;
-        return Draft::new(create, &fleet, &Found::Unknown)?.print(create);
+        return Draft::new(create, &fleet, &SecretKeys::Unknown)?.print(create);
     }
     wait(async {
         let cluster = create.connection.open().await?;

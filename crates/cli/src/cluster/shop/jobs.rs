@@ -1,7 +1,7 @@
 //! What is done in a shop's namespace: a Job, and its end.
 
 use crate::cluster::{
-    CommandError,
+    ClusterError,
     connection::{Connection, registry, wait},
     show,
 };
@@ -106,7 +106,7 @@ struct Reader {
     secret: String,
 }
 
-pub(super) fn clean(arguments: &CleanCache) -> Result<(), CommandError> {
+pub(super) fn clean(arguments: &CleanCache) -> Result<(), ClusterError> {
     let name = &arguments.name;
     wait(async {
         let cluster = arguments.connection.open().await?;
@@ -116,7 +116,7 @@ pub(super) fn clean(arguments: &CleanCache) -> Result<(), CommandError> {
     })
 }
 
-pub(super) fn cron(arguments: &Cron) -> Result<(), CommandError> {
+pub(super) fn cron(arguments: &Cron) -> Result<(), ClusterError> {
     let name = &arguments.name;
     wait(async {
         let cluster = arguments.connection.open().await?;
@@ -126,7 +126,7 @@ pub(super) fn cron(arguments: &Cron) -> Result<(), CommandError> {
     })
 }
 
-pub(super) fn back_up(arguments: &Backup) -> Result<(), CommandError> {
+pub(super) fn back_up(arguments: &Backup) -> Result<(), ClusterError> {
     wait(async {
         let cluster = arguments.connection.open().await?;
         let job = jobs::back_up(&cluster, &arguments.name).await?;
@@ -134,7 +134,7 @@ pub(super) fn back_up(arguments: &Backup) -> Result<(), CommandError> {
     })
 }
 
-pub(super) fn backups(arguments: &Backups) -> Result<(), CommandError> {
+pub(super) fn backups(arguments: &Backups) -> Result<(), ClusterError> {
     wait(async {
         let cluster = arguments.connection.open().await?;
         let fleet = registry(&cluster).await?.fleet;
@@ -144,7 +144,7 @@ pub(super) fn backups(arguments: &Backups) -> Result<(), CommandError> {
     })
 }
 
-pub(super) fn restore(arguments: &Restore) -> Result<(), CommandError> {
+pub(super) fn restore(arguments: &Restore) -> Result<(), ClusterError> {
     wait(async {
         let cluster = arguments.connection.open().await?;
         let fleet = registry(&cluster).await?.fleet;
@@ -163,12 +163,12 @@ pub(super) fn restore(arguments: &Restore) -> Result<(), CommandError> {
     })
 }
 
-async fn ended(cluster: &Cluster, job: &jobs::Job) -> Result<(), CommandError> {
+async fn ended(cluster: &Cluster, job: &jobs::Job) -> Result<(), ClusterError> {
     show(&jobs::end(cluster, job).await?)
 }
 
-fn class<'a>(fleet: &'a Fleet, name: &str) -> Result<&'a ShopClass, CommandError> {
-    let missing = |text| CommandError::Missing(vec![text]);
+fn class<'a>(fleet: &'a Fleet, name: &str) -> Result<&'a ShopClass, ClusterError> {
+    let missing = |text| ClusterError::Missing(vec![text]);
     let shop = fleet.shops.get(name);
     let shop = shop.ok_or_else(|| missing(format!("shop {name} is not in the registry")))?;
     let class = &shop.spec.class;

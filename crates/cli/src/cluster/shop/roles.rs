@@ -1,7 +1,7 @@
 //! `shop roles`: who sees or manages the shops of a label, as Kubernetes' roles.
 
 use super::super::{
-    CommandError,
+    ClusterError,
     connection::{Connection, wait},
     show,
 };
@@ -68,7 +68,7 @@ fn selector(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn run(arguments: &Roles) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &Roles) -> Result<(), ClusterError> {
     wait(async {
         let cluster = arguments.connection.open().await?;
         let roles = roles::Roles {
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Roles) -> Result<(), CommandError> {
         }
         let objects = roles.objects();
         let text = registry::text(Form::Yaml, objects.iter().map(api::Object::value));
-        show(&text.map_err(CommandError::Output)?)
+        show(&text.map_err(ClusterError::Output)?)
     })
 }
 

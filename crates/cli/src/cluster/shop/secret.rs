@@ -1,7 +1,7 @@
 //! The Secret of a new shop: where the values of its keys come from, and which are missing.
 
 use crate::cluster::CommandError;
-use operations::create::Found;
+use operations::create::SecretKeys;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -65,7 +65,7 @@ impl Given {
     /// # Errors
     ///
     /// If a file cannot be read, a variable is not set, or a value is empty or over 64 KiB.
-    pub(super) fn values(&self) -> Result<BTreeMap<String, String>, CommandError> {
+    pub(super) fn values(&self) -> Result<BTreeMap<String, String>, ClusterError> {
         let mut values = BTreeMap::new();
         for (key, path) in &self.files {
             let text = registry::read_text(&PathBuf::from(path))?;
@@ -80,7 +80,7 @@ impl Given {
                 reason = "a variable that the command line names, and no setting"
             )]
             let value = std::env::var(variable).map_err(|_| {
-                CommandError::Argument(format!("{key}: variable {variable} is not set to a text"))
+                ClusterError::Argument(format!("{key}: variable {variable} is not set to a text"))
             })?;
             values.insert(key.clone(), value);
         }
@@ -91,7 +91,7 @@ impl Given {
             .iter()
             .find(|(_, value)| value.is_empty() || value.len() > LIMIT)
         {
-            Some((key, _)) => Err(CommandError::Argument(format!(
+            Some((key, _)) => Err(ClusterError::Argument(format!(
                 "{key}: its value is empty, or over 64 KiB"
             ))),
             None => Ok(values),
@@ -104,9 +104,9 @@ pub(super) fn problems(
     secret: &str,
     required: &[&str],
     given: &BTreeSet<&str>,
-    found: &Found,
+    found: &SecretKeys,
 ) -> Vec<String> {
-    let there = |key: &str| matches!(found, Found::Keys(keys) if keys.contains(key));
+    let there = |key: &str| matches!(found, SecretKeys::Keys(keys) if keys.contains(key));
     let twice = given.iter().filter(|key| there(key)).map(|key| {
         format!(
             "Secret {secret} has {key} already; leave it out, or change it with kubectl: what was \
@@ -115,7 +115,7 @@ pub(super) fn problems(
     });
     let missing = required
         .iter()
-        .filter(|key| *found != Found::Unknown && !given.contains(**key) && !there(key))
+        .filter(|key| *found != SecretKeys::Unknown && !given.contains(**key) && !there(key))
         .map(|key| {
             let made = if *key == "crypt-key" {
                 ", or --generate crypt-key where the shop is new"
@@ -137,20 +137,21 @@ mod tests {
     #[test]
     fn what_is_missing_and_what_is_there_already_is_said() {
         let required = ["database-password", "crypt-key"];
-        let keys =
-            |names: &[&str]| Found::Keys(names.iter().map(|name| (*name).to_owned()).collect());
+        let keys = |names: &[&str]| {
+            SecretKeys::Keys(names.iter().map(|name| (*name).to_owned()).collect())
+        };
         for (given, found, says) in [
             (
                 &["database-password", "crypt-key"][..],
-                Found::Nothing,
+                SecretKeys::Nothing,
                 None,
             ),
             (&[], keys(&["database-password", "crypt-key", "more"]), None),
             (&["crypt-key"], keys(&["database-password"]), None),
-            (&[], Found::Unknown, None),
+            (&[], SecretKeys::Unknown, None),
             (
                 &["database-password"],
-                Found::Nothing,
+                SecretKeys::Nothing,
                 Some(
                     "Secret s lacks crypt-key: say --from-file crypt-key=FILE or --from-env \
                      crypt-key=VARIABLE, or --generate",

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// Where things of the pod are on this machine.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct PodDirectories {
     /// The pod's own directory, which goes with it.
     pub base: PathBuf,
     /// The root of the containers' image.
@@ -74,7 +74,7 @@ const PATH: &str =
 ///
 /// Names a volume that is none of the pod's, or a Secret's key that nobody gave.
 pub(super) fn script(
-    place: &Place,
+    place: &PodDirectories,
     container: &Value,
     command: Option<&[String]>,
 ) -> Result<String, String> {
@@ -176,7 +176,7 @@ pub(super) fn script(
 
 /// The container's command, with the user, the groups and the rights that it has.
 fn command_line(
-    place: &Place,
+    place: &PodDirectories,
     container: &Value,
     command: Option<&[String]>,
     root: &str,
@@ -226,7 +226,10 @@ fn command_line(
     Ok(words)
 }
 
-fn environment(place: &Place, container: &Value) -> Result<BTreeMap<String, String>, String> {
+fn environment(
+    place: &PodDirectories,
+    container: &Value,
+) -> Result<BTreeMap<String, String>, String> {
     let mut all = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
     for variable in container["env"].as_array().into_iter().flatten() {
         let (name, from) = (text(&variable["name"]), &variable["valueFrom"]);
@@ -263,8 +266,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn place() -> Place {
-        Place {
+    fn place() -> PodDirectories {
+        PodDirectories {
             base: "/b".into(),
             image: "/i".into(),
             programs: None,

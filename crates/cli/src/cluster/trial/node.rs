@@ -22,9 +22,9 @@ use std::{
 };
 
 /// Something that a trial needs of the machine cannot be had.
-pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> CommandError {
+pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> ClusterError {
     let what = what.into();
-    move |error| CommandError::Argument(format!("{what}: {error}"))
+    move |error| ClusterError::Argument(format!("{what}: {error}"))
 }
 
 /// The namespaces in which the pod's containers are.
@@ -39,7 +39,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Makes the namespaces; mounts of the node's directory `shared` reach all of them.
-    pub(super) fn new(shared: &Path) -> Result<Self, CommandError> {
+    pub(super) fn new(shared: &Path) -> Result<Self, ClusterError> {
         let script = "mount --bind \"$0\" \"$0\" && mount --make-shared \"$0\" && echo here && \
                       exec cat >/dev/null";
         let mut holder = Command::new("unshare")
@@ -66,7 +66,7 @@ impl Node {
                 .map_err(failed("cannot hear of the namespace"))?;
         }
         if said != "here\n" {
-            return Err(CommandError::Argument(
+            return Err(ClusterError::Argument(
                 "cannot make namespaces: run it as root, where mounting is allowed".to_owned(),
             ));
         }
@@ -87,7 +87,7 @@ impl Node {
 
     /// Runs a script in a container's namespaces of its own; each line that it writes is shown with
     /// `name` before it.
-    pub(super) fn start(&self, name: &str, script: &str) -> Result<Child, CommandError> {
+    pub(super) fn start(&self, name: &str, script: &str) -> Result<Child, ClusterError> {
         let (reader, writer) = io::pipe().map_err(failed("cannot make a pipe"))?;
         // A program may open /proc/self/fd/2 once more, as its own user.
         let open = fs::File::from(OwnedFd::from(
@@ -155,7 +155,7 @@ pub(super) fn volumes(
     objects: &[Value],
     secrets: &BTreeMap<String, String>,
     (base, node, group): (&Path, &Path, u32),
-) -> Result<BTreeMap<String, PathBuf>, CommandError> {
+) -> Result<BTreeMap<String, PathBuf>, ClusterError> {
     make(node, group)?;
     let mut places = BTreeMap::new();
     for volume in spec["volumes"].as_array().into_iter().flatten() {
@@ -200,7 +200,7 @@ pub(super) fn volumes(
 }
 
 /// A directory that the pod's group may write, as one of an emptyDir.
-fn make(directory: &Path, group: u32) -> Result<(), CommandError> {
+fn make(directory: &Path, group: u32) -> Result<(), ClusterError> {
     let made = || {
         fs::create_dir_all(directory)?;
         chown(directory, Some(0), Some(group))?;
@@ -209,7 +209,7 @@ fn make(directory: &Path, group: u32) -> Result<(), CommandError> {
     made().map_err(failed(format!("cannot make {}", directory.display())))
 }
 
-fn write(path: &Path, text: &str, mode: u32, group: u32) -> Result<(), CommandError> {
+fn write(path: &Path, text: &str, mode: u32, group: u32) -> Result<(), ClusterError> {
     let written = || {
         fs::write(path, text)?;
         chown(path, Some(0), Some(group))?;

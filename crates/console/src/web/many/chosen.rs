@@ -5,7 +5,7 @@ use crate::{
     form::Sent,
     page::Failure,
     registry::Known,
-    shops::{self, Question},
+    shops::{self, ShopQuery},
     text,
 };
 use operations::OperationError;
@@ -32,7 +32,7 @@ impl Chosen {
     /// # Errors
     ///
     /// If there are none, too many, or one that is not in the registry.
-    pub(super) fn read(query: &str, question: &Question, known: &Known) -> Result<Self, Failure> {
+    pub(super) fn read(query: &str, question: &ShopQuery, known: &Known) -> Result<Self, Failure> {
         let sent = Sent::query(query);
         if sent.get("all") == "found" {
             return Self::found(question, known);
@@ -48,7 +48,7 @@ impl Chosen {
         Self::bounded(shops, None, ONE_BY_ONE)
     }
 
-    fn found(question: &Question, known: &Known) -> Result<Self, Failure> {
+    fn found(question: &ShopQuery, known: &Known) -> Result<Self, Failure> {
         let found = shops::found(known, question).into_iter();
         let shops = found.map(|(name, shop)| {
             let generation = shop.metadata.generation.unwrap_or_default();
@@ -74,7 +74,7 @@ impl Chosen {
     /// # Errors
     ///
     /// If a search finds other shops than it did, or one of them was changed.
-    pub(super) fn sent(sent: &Sent, question: &Question, known: &Known) -> Result<Self, Failure> {
+    pub(super) fn sent(sent: &Sent, question: &ShopQuery, known: &Known) -> Result<Self, Failure> {
         if sent.get("all") == "found" {
             let now = Self::found(question, known)?;
             if now.digest() != sent.get("found") {
@@ -125,12 +125,12 @@ mod tests {
     }
 
     fn read(query: &str, known: &Known) -> Result<Chosen, Failure> {
-        Chosen::read(query, &Question::read(query), known)
+        Chosen::read(query, &ShopQuery::read(query), known)
     }
 
     fn sent(chosen: &Chosen, known: &Known) -> Result<Chosen, Failure> {
         let form = form(chosen);
-        Chosen::sent(&form, &Question::read(form.get("search")), known)
+        Chosen::sent(&form, &ShopQuery::read(form.get("search")), known)
     }
 
     fn form(chosen: &Chosen) -> Sent {

@@ -115,7 +115,7 @@ async fn the_second_pod_of_a_node_downloads_no_byte() {
     let second = lab.pod("two").await.unwrap();
     assert_eq!(
         (second.outcome, second.figures.cached_chunks),
-        (Outcome::Fresh, chunks as u64)
+        (PullOutcome::Fresh, chunks as u64)
     );
     assert_eq!(
         second.figures.cached_bytes,

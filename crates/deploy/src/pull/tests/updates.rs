@@ -18,7 +18,10 @@ async fn a_first_pull_makes_the_tree_and_activates_it() {
         )
         .await;
     let pulled = lab.pull().await.unwrap();
-    assert_eq!((pulled.sequence.get(), pulled.outcome), (1, Outcome::Fresh));
+    assert_eq!(
+        (pulled.sequence.get(), pulled.outcome),
+        (1, PullOutcome::Fresh)
+    );
     let mut expected = core;
     expected.extend(below(&theme, "app/theme/"));
     assert_eq!(lab.tree(), expected);
@@ -48,7 +51,7 @@ async fn pulling_again_downloads_no_chunk() {
     let again = lab.pull().await.unwrap();
     assert_eq!(
         (again.outcome, again.figures.files),
-        (Outcome::AlreadyActive, 0)
+        (PullOutcome::AlreadyActive, 0)
     );
 }
 
@@ -68,7 +71,7 @@ async fn a_complete_tree_is_activated_without_a_download() {
     let back = lab.pull().await.unwrap();
     assert_eq!(
         (back.outcome, back.sequence.get()),
-        (Outcome::AlreadyComplete, 3)
+        (PullOutcome::AlreadyComplete, 3)
     );
     assert_eq!(
         (lab.read("index.php").as_str(), lab.running()),

@@ -42,7 +42,7 @@ async fn a_start_at_which_nothing_changed_asks_one_question_and_writes_nothing()
             pulled.sequence.get(),
             pulled.figures.requests
         ),
-        (Outcome::AlreadyActive, 2, 1)
+        (PullOutcome::AlreadyActive, 2, 1)
     );
     assert_eq!(
         ["state.json", "seen.json"]
@@ -66,7 +66,7 @@ async fn another_head_goes_the_usual_way_with_the_bytes_that_came() {
             pulled.figures.requests,
             manifest.modules.len()
         ),
-        (Outcome::Fresh, 4, 1)
+        (PullOutcome::Fresh, 4, 1)
     );
     assert_eq!(lab.pull().await.unwrap().figures.requests, 1);
 
@@ -164,7 +164,7 @@ async fn an_operators_choice_lasts_for_one_run() {
     assert_eq!(lab.running(), Some(1));
     assert_eq!(
         (lab.pull().await.unwrap().outcome, lab.running()),
-        (Outcome::AlreadyComplete, Some(2))
+        (PullOutcome::AlreadyComplete, Some(2))
     );
     lab.pull_with(|settings| settings.source = Source::Chosen(2.try_into().unwrap()))
         .await
@@ -192,7 +192,7 @@ async fn a_release_that_was_rejected_is_looked_at_again() {
 async fn a_tree_that_is_gone_is_pulled_again() {
     let lab = running().await;
     fs::remove_dir_all(lab.current().canonicalize().unwrap()).unwrap();
-    assert_eq!(lab.pull().await.unwrap().outcome, Outcome::Fresh);
+    assert_eq!(lab.pull().await.unwrap().outcome, PullOutcome::Fresh);
     assert_eq!(
         (
             lab.read("index.php").as_str(),
@@ -235,7 +235,7 @@ async fn a_release_object_in_a_file_asks_the_store_nothing() {
     fs::write(&file, &next.bytes).unwrap();
     assert_eq!(
         lab.pull_with(from_file).await.unwrap().outcome,
-        Outcome::Fresh
+        PullOutcome::Fresh
     );
     // Everything is gone, and the pod starts again.
     fs::remove_dir_all(lab.directory.path().join("store")).unwrap();

@@ -159,7 +159,7 @@ type Rounds = Vec<(Vec<Event>, bool)>;
 /// What a change touches is all that a comparison of everything finds.
 fn hold(rounds: Rounds) {
     let (start, mut world) = (Instant::now(), World::default());
-    let place = Place {
+    let place = Locality {
         zone: None,
         replicas: 1,
     };

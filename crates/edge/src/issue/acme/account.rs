@@ -48,7 +48,7 @@ impl Ca {
         settings: &Settings,
         kept: Option<&Kept>,
     ) -> Result<(Self, Option<Kept>), Problem> {
-        let failed = |error: &Error| refusal::of("", error, Timestamp::now());
+        let failed = |error: &Error| refusal::problem("", error, Timestamp::now());
         let identities = identities(http, settings).await.map_err(|it| failed(&it))?;
         let builder = Account::builder_with_http(Box::new(http.clone()));
         if let Some(credentials) = kept.and_then(|kept| usable(kept, &settings.directory)) {

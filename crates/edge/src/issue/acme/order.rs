@@ -85,7 +85,7 @@ impl Ca {
         host: &str,
         pending: &Pending,
     ) -> Result<String, Problem> {
-        let failed = |error: Error| refusal::of(host, &error, Timestamp::now());
+        let failed = |error: Error| refusal::problem(host, &error, Timestamp::now());
         let mut order = self
             .account
             .order(pending.order.clone())
@@ -137,7 +137,7 @@ fn unusable(host: &str, error: &rcgen::Error) -> Problem {
 
 /// Tells the CA to look at the host. What it will find there, the edge answers for any token.
 async fn answer(order: &mut Order, host: &str) -> Result<(), Problem> {
-    let failed = |error: Error| refusal::of(host, &error, Timestamp::now());
+    let failed = |error: Error| refusal::problem(host, &error, Timestamp::now());
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization.map_err(failed)?;
@@ -177,7 +177,7 @@ async fn invalid(order: &mut Order, host: &str) -> Problem {
     let error = order.state().error.clone();
     match error {
         Some(problem) => refusal::of_validation(host, &problem),
-        None => Problem::of(
+        None => Problem::new(
             Blame::Host,
             "order-invalid",
             format!("the CA ended the order for {host} and does not say why"),

@@ -15,7 +15,7 @@ const UNSAID: SignedDuration = SignedDuration::from_mins(15);
 const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What an error of the crate for ACME means for a host; `""` where it is about none.
-pub(super) fn of(host: &str, error: &Error, now: Timestamp) -> Problem {
+pub(super) fn problem(host: &str, error: &Error, now: Timestamp) -> Problem {
     match error {
         Error::Api(said) => of_said(host, said, None, now),
         Error::Other(other) => match other.downcast_ref::<Busy>() {
@@ -36,7 +36,7 @@ pub(super) fn of(host: &str, error: &Error, now: Timestamp) -> Problem {
 /// The same for an order that was not made. That it is a renewal is all that can be wrong with one
 /// that is refused as such.
 pub(super) fn of_new_order(host: &str, error: &Error, order: OrderKind, now: Timestamp) -> Problem {
-    let problem = of(host, error, now);
+    let problem = problem(host, error, now);
     let kind = match error {
         Error::Api(said) => kind(said),
         Error::Unsupported(_) => "unsupported",
@@ -93,7 +93,7 @@ pub(super) fn of_validation(host: &str, said: &Said) -> Problem {
             format!("the CA could not validate {host}: {detail}"),
         ),
     };
-    Problem::of(Blame::Validation, code, text)
+    Problem::new(Blame::Validation, code, text)
 }
 
 fn of_said(host: &str, said: &Said, after: Option<SignedDuration>, now: Timestamp) -> Problem {
@@ -101,18 +101,18 @@ fn of_said(host: &str, said: &Said, after: Option<SignedDuration>, now: Timestam
     match kind(said) {
         "rateLimited" => {
             let wait = after.unwrap_or(UNSAID).min(LONGEST);
-            Problem::of(
+            Problem::new(
                 Blame::Limit(limits::scope(host, &detail), now + wait),
                 "ca-rate-limited",
                 format!("the CA limits how much it issues: {detail}"),
             )
         }
-        "accountDoesNotExist" => Problem::of(
+        "accountDoesNotExist" => Problem::new(
             Blame::Account,
             "ca-account",
             format!("the CA does not know the account: {detail}"),
         ),
-        "unauthorized" if detail.contains("deactivated") => Problem::of(
+        "unauthorized" if detail.contains("deactivated") => Problem::new(
             Blame::Account,
             "ca-account",
             format!("the CA has closed the account: {detail}"),
@@ -234,10 +234,10 @@ mod tests {
             ("malformed", "x", "ca-refused", Blame::Host),
             ("ofTomorrow", "x", "ca-refused", Blame::Host),
         ] {
-            let problem = of("a.example", &Error::Api(said(kind, detail)), now());
+            let problem = problem("a.example", &Error::Api(said(kind, detail)), now());
             assert_eq!((problem.code, problem.blame), (code, blame), "{kind}");
         }
-        let problem = of("a.example", &Error::Str("x"), now());
+        let problem = problem("a.example", &Error::Str("x"), now());
         assert_eq!(problem.blame, Blame::Ca);
     }
 
@@ -247,7 +247,7 @@ mod tests {
             problem: said("rateLimited", "too many new orders"),
             after: Some(SignedDuration::from_hours(2)),
         };
-        let problem = of("a.example", &Error::Other(Box::new(busy)), now());
+        let problem = problem("a.example", &Error::Other(Box::new(busy)), now());
         let until = now() + SignedDuration::from_hours(2);
         assert_eq!(problem.blame, Blame::Limit(Scope::Account, until));
     }

@@ -2,9 +2,9 @@
 
 use super::{Done, Session, every};
 use crate::issue::{
-    acme::Window,
+    acme::RenewalWindow,
     figures,
-    host::{AccountChoice, End, Outcome},
+    host::{AccountChoice, End, IssueOutcome},
     limits::Scope,
     plan,
     problem::{Blame, Problem},
@@ -116,7 +116,7 @@ impl Session<'_> {
             .refused("", Scope::Account, now + wait);
     }
 
-    fn outcome(&mut self, host: &str, outcome: Outcome, now: Timestamp) {
+    fn outcome(&mut self, host: &str, outcome: IssueOutcome, now: Timestamp) {
         self.shared.figures.turn(match &outcome.end {
             End::Issued(_) => figures::ISSUED,
             End::Waits(_) => figures::LIMITED,
@@ -179,11 +179,17 @@ impl Session<'_> {
         self.dirty.insert(host.to_owned());
     }
 
-    fn window(&mut self, host: &str, id: &str, window: Result<Window, Problem>, now: Timestamp) {
+    fn window(
+        &mut self,
+        host: &str,
+        id: &str,
+        window: Result<RenewalWindow, Problem>,
+        now: Timestamp,
+    ) {
         let (start, end) = match window {
-            Ok(Window::Between(start, end)) => (start, end),
-            Ok(Window::Unknown) => return,
-            Ok(Window::Unsupported) => {
+            Ok(RenewalWindow::Between(start, end)) => (start, end),
+            Ok(RenewalWindow::Unknown) => return,
+            Ok(RenewalWindow::Unsupported) => {
                 info!("the CA does not say when to renew");
                 self.windows = false;
                 return;

@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
             orders = loaded.orders.len(),
             "leads"
         );
-        *shared.limits.lock() = Limits::of(&records, now);
+        *shared.limits.lock() = Limits::from_records(&records, now);
         *shared.begun.lock() = loaded.orders;
         Some(Self {
             shared,

@@ -130,7 +130,7 @@ fn a_restart_forgets_no_order_and_no_failed_validation() {
     let mut strange = record(0, 0);
     strange.orders = vec![Timestamp::MAX, Timestamp::MIN];
     records.insert("www.strange.example".to_owned(), strange);
-    let limits = Limits::of(&records, start());
+    let limits = Limits::from_records(&records, start());
     assert_eq!(limits.left(start()), 99);
     let code = |host: &str| {
         limits

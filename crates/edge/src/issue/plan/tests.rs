@@ -97,7 +97,7 @@ fn who_is_to_blame_decides_who_waits() {
         failed(
             &mut record,
             HOST,
-            &Problem::of(blame, "x", "x"),
+            &Problem::new(blame, "x", "x"),
             MINUTE,
             now(),
         );
@@ -109,7 +109,7 @@ fn who_is_to_blame_decides_who_waits() {
     failed(
         &mut record,
         HOST,
-        &Problem::of(Blame::Renewal, "x", "x"),
+        &Problem::new(Blame::Renewal, "x", "x"),
         MINUTE,
         due,
     );
@@ -181,7 +181,7 @@ fn a_host_that_left_is_forgotten_when_nothing_counts_any_more() {
     assert!(!is_over(&record, now() + 24.hours()));
     assert!(is_over(&record, now() + (91 * 24).hours()));
     let mut failed_once = CertificateRecord::default();
-    let problem = Problem::of(Blame::Validation, "x", "x");
+    let problem = Problem::new(Blame::Validation, "x", "x");
     failed(&mut failed_once, HOST, &problem, MINUTE, now());
     assert!(!is_over(&failed_once, now() + 5.minutes()));
     assert!(is_over(&failed_once, now() + 61.minutes()));

@@ -26,7 +26,7 @@ fn rollout(seed: u64, fault: Fault) -> (World, Visitors) {
         &world.spec,
         world.fates.keys().map(String::as_str),
     );
-    let mut visitors = Visitors::of(&world, seed, fault);
+    let mut visitors = Visitors::new(&world, seed, fault);
     // Before it begins, an hour of visitors.
     for _ in 0..60 * STEPS {
         visitors.step(&world);

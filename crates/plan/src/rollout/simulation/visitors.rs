@@ -57,7 +57,7 @@ pub(super) struct Visitors {
 }
 
 impl Visitors {
-    pub(super) fn of(world: &World, seed: u64, fault: Fault) -> Self {
+    pub(super) fn new(world: &World, seed: u64, fault: Fault) -> Self {
         let mut random = Random(seed);
         let shops = world.fates.keys().map(|shop| {
             // One in four has a request a minute, and the others up to one and a half a second.

@@ -7,7 +7,7 @@ pub(super) fn maps(shops: &[Shop], class: &ShopClass) -> Result<Vec<Object>, Edg
     let name = |shop: &Shop| shop.metadata.name.clone().unwrap();
     let sites: Vec<_> = shops
         .iter()
-        .filter_map(|shop| Some((name(shop), Site::of(shop, class)?)))
+        .filter_map(|shop| Some((name(shop), Site::new(shop, class)?)))
         .collect();
     edge::maps(sites.iter().map(|(name, site)| (name.as_str(), site)), &[])
 }
@@ -15,7 +15,7 @@ pub(super) fn maps(shops: &[Shop], class: &ShopClass) -> Result<Vec<Object>, Edg
 #[test]
 fn a_class_with_an_ingress_has_no_part_in_the_maps() {
     let (shop, class, _) = example("plain");
-    assert!(class.spec.route.map.is_none() && Site::of(&shop, &class).is_none());
+    assert!(class.spec.route.map.is_none() && Site::new(&shop, &class).is_none());
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_host_of_the_platform_has_its_lines_and_no_shop_has_it() {
         host: "console.host.example".to_owned(),
         ..Domain::default()
     }];
-    let site = Site::of(&shop, &class).unwrap();
+    let site = Site::new(&shop, &class).unwrap();
     let platform = ["console.host.example=console/own-tls".parse().unwrap()];
     let shards = edge::maps([("acme", &site)].into_iter(), &platform).unwrap();
     let lines = |file: &str, key: &str| -> Vec<String> {

@@ -32,7 +32,7 @@ fn running(sequence: u64) -> serde_json::Value {
     json!({ "running": { "sequence": sequence, "manifest": manifest, "onTrial": false } })
 }
 
-async fn asked(exchanges: Vec<Exchange>) -> Report {
+async fn asked(exchanges: Vec<Exchange>) -> AgentsReport {
     let script = Script::new(exchanges).in_any_order();
     let controller = controller(&script);
     has_acme(&controller, 42);

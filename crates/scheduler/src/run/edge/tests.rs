@@ -167,7 +167,7 @@ fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
     // Somebody deletes it.
     let kind = KINDS.iter().find(|kind| kind.name == "ConfigMap").unwrap();
     let name = shard_name(shard_of("www.a.example"));
-    state.edge.forget(&Found {
+    state.edge.forget(&ObjectSummary {
         shop: None,
         identity: kind.identity(Some(NAMESPACE.to_owned()), name),
         live: live("edge", now()),

@@ -25,14 +25,14 @@ fn two(script: &Script) -> Controller {
     controller
 }
 
-fn answers(controller: &Controller, answer: Answer) {
+fn answers(controller: &Controller, answer: DnsAnswer) {
     let (due, _) = look(controller, now());
     assert_eq!(due, ["x.example"]);
     take(controller, Ok(("x.example".to_owned(), answer)));
 }
 
-fn acme() -> Answer {
-    Answer::Named(BTreeSet::from(["acme".to_owned()]))
+fn acme() -> DnsAnswer {
+    DnsAnswer::Named(BTreeSet::from(["acme".to_owned()]))
 }
 
 fn owner(controller: &Controller) -> Option<String> {
@@ -78,7 +78,7 @@ async fn what_could_not_be_written_or_asked_changes_nothing() {
 
     let script = Script::new([]);
     let controller = two(&script);
-    answers(&controller, Answer::Unknown("no answer".to_owned()));
+    answers(&controller, DnsAnswer::Unknown("no answer".to_owned()));
     write(&controller).await;
     script.end();
     assert_eq!(owner(&controller).as_deref(), Some("beta"));

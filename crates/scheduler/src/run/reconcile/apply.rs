@@ -3,7 +3,7 @@
 use super::{initial_release::release_map, render::Rendered};
 use crate::run::Controller;
 use api::{Object, Step};
-use cell::Outcome;
+use cell::ReconcileOutcome;
 use client::apply::{self, Done, Ownership, Stopped};
 use release::Sha256;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,14 +13,14 @@ const FIGHTS: u32 = 5;
 
 /// The outcome of the stage.
 pub(super) struct Applied {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: ReconcileOutcome,
     /// Whether the ConfigMap that tells pods which release to run was written.
     pub(super) release_map: bool,
 }
 
 impl Applied {
     /// Nothing was written.
-    pub(super) fn nothing(outcome: Outcome) -> Self {
+    pub(super) fn nothing(outcome: ReconcileOutcome) -> Self {
         Self {
             outcome,
             release_map: false,
@@ -63,7 +63,7 @@ pub(super) async fn apply(
             }
         }
         return Applied {
-            outcome: Outcome::Applied {
+            outcome: ReconcileOutcome::Applied {
                 digest: digest(objects),
                 taken,
             },
@@ -79,7 +79,7 @@ pub(super) async fn apply(
     };
     let message = runtime::Chain(&error).to_string();
     Applied {
-        outcome: Outcome::NotApplied { reason, message },
+        outcome: ReconcileOutcome::NotApplied { reason, message },
         release_map,
     }
 }

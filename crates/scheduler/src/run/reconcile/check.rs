@@ -3,7 +3,7 @@
 use super::{render::Rendered, resolve::ResolvedShop};
 use crate::run::Controller;
 use api::Step;
-use cell::Outcome;
+use cell::ReconcileOutcome;
 use jiff::{SignedDuration, Timestamp};
 use plan::{gate, guard::Limit};
 use render::{assign::AssignError, check};
@@ -19,23 +19,27 @@ pub(super) fn check<'a>(
     resolved: &ResolvedShop,
     rendered: &'a Rendered,
     now: Timestamp,
-) -> Result<Vec<Step<'a>>, Outcome> {
+) -> Result<Vec<Step<'a>>, ReconcileOutcome> {
     let objects = match &rendered.objects {
         Ok(objects) => objects,
         Err(error @ AssignError::Claimed { .. }) => {
-            return Err(Outcome::Claimed(error.to_string()));
+            return Err(ReconcileOutcome::Claimed(error.to_string()));
         }
-        Err(error) => return Err(Outcome::NotRendered(runtime::Chain(error).to_string())),
+        Err(error) => {
+            return Err(ReconcileOutcome::NotRendered(
+                runtime::Chain(error).to_string(),
+            ));
+        }
     };
     let ours = |identity: &_| rendered.ours.get(identity).copied();
     let steps = gate(objects, &rendered.live, ours, now);
     // Checked only if something is about to be written, so that a pass over shops that are as they
     // should be does not pay for it.
     if let Some(wrong) = check::before(objects, &steps) {
-        return Err(Outcome::NotRendered(wrong));
+        return Err(ReconcileOutcome::NotRendered(wrong));
     }
     match held(controller, &resolved.name, &steps, now) {
-        Some(held) => Err(Outcome::Held(held)),
+        Some(held) => Err(ReconcileOutcome::Held(held)),
         None => Ok(steps),
     }
 }

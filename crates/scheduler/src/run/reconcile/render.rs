@@ -8,7 +8,7 @@ use crate::run::{
 use api::{Identity, Migrating, Object, ObjectMetaSummary};
 use cell::{in_progress::InProgress, migration::MigrationLock};
 use jiff::Timestamp;
-use render::assign::{self, AssignError, Known, desired};
+use render::assign::{self, AssignError, Circumstances, desired};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The objects of a shop as rendered, beside those in the cluster.
@@ -20,7 +20,7 @@ pub(super) struct Rendered {
     pub(super) live: BTreeMap<Identity, ObjectMetaSummary>,
     /// Drift tokens of our last writes.
     pub(super) ours: BTreeMap<Identity, i64>,
-    pub(super) known: Known,
+    pub(super) known: Circumstances,
     /// When its visitors may change the decision.
     pub(super) look: Option<Duration>,
 }
@@ -90,7 +90,7 @@ pub(super) fn render(
 }
 
 /// The state of the shop's database, and whether its agents wait.
-fn known(resolved: &ResolvedShop, halt: Halt) -> Known {
+fn known(resolved: &ResolvedShop, halt: Halt) -> Circumstances {
     let ResolvedShop {
         shop,
         migration,
@@ -114,7 +114,7 @@ fn known(resolved: &ResolvedShop, halt: Halt) -> Known {
         }
         _ => Migrating::No,
     };
-    Known {
+    Circumstances {
         migrated: migration.migrated,
         migrating,
         closed: maintenance.closes(shop, migration.due, migrating),

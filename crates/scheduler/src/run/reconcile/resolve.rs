@@ -16,13 +16,13 @@ pub(super) struct ResolvedShop {
     class: Option<ShopClass>,
     release: Result<Option<ResolvedRelease>, AssignError>,
     previous: Option<ResolvedRelease>,
-    pub(super) migration: Migration,
+    pub(super) migration: MigrationState,
     pub(super) maintenance: Maintenance,
 }
 
 impl ResolvedShop {
     /// Copies what was looked up, so that it outlives the state's lock.
-    pub(super) fn new(found: &Resolution<'_>, migration: Migration) -> Self {
+    pub(super) fn new(found: &Resolution<'_>, migration: MigrationState) -> Self {
         Self {
             name: found.name.to_owned(),
             shop: found.shop.clone(),
@@ -60,7 +60,7 @@ pub(super) async fn resolve(
     let Some((mut resolved, crowd, pods)) = look_up(controller, name) else {
         return Ok(None);
     };
-    let Migration { due, job, .. } = resolved.migration;
+    let MigrationState { due, job, .. } = resolved.migration;
     let sequence = resolved.resolution().release().map(|it| it.sequence);
     resolved.migration.lock = migration_lock::take(controller, name, due, crowd, now).await?;
     resolved.migration.failure = failure::learn(controller, name, sequence, job).await?;
@@ -74,7 +74,7 @@ fn look_up(controller: &Controller, name: &str) -> Option<(ResolvedShop, usize, 
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?;
     let found = Resolution::new(name, shop, &state.fleet);
-    let migration = Migration::new(&found, state.migrations.get(name));
+    let migration = MigrationState::new(&found, state.migrations.get(name));
     Some((
         ResolvedShop::new(&found, migration),
         migration_lock::crowd(shop, &state),

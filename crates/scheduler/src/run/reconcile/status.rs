@@ -4,7 +4,7 @@ use super::{apply::Applied, migration_lock, render::Rendered, resolve::ResolvedS
 use crate::run::{Controller, agents};
 use api::{Condition, Fleet, Shop, ShopStatus, agent_status::PageStatus};
 use cell::{
-    Outcome, State, certificates, data, migration,
+    ReconcileOutcome, State, certificates, data, migration,
     shop_status::{ObservedShop, status},
 };
 use client::ApiError;
@@ -23,7 +23,7 @@ pub(super) async fn write(
     now: Timestamp,
 ) -> Result<(), ApiError> {
     let shop = &resolved.shop;
-    if let Outcome::Applied { taken, .. } = &applied.outcome
+    if let ReconcileOutcome::Applied { taken, .. } = &applied.outcome
         && !taken.is_empty()
     {
         let taken = taken.join("; ");
@@ -39,12 +39,14 @@ pub(super) async fn write(
         debug!(shop = resolved.name, error = %runtime::Chain(&error), "pods are not touched; their kubelets refresh within a minute");
     }
     match &applied.outcome {
-        Outcome::NotRendered(why) => controller.events.warn(shop, "NotRendered", why).await,
-        Outcome::Claimed(why) => controller.events.warn(shop, "Claimed", why).await,
-        Outcome::NotApplied { reason, message } => {
+        ReconcileOutcome::NotRendered(why) => {
+            controller.events.warn(shop, "NotRendered", why).await
+        }
+        ReconcileOutcome::Claimed(why) => controller.events.warn(shop, "Claimed", why).await,
+        ReconcileOutcome::NotApplied { reason, message } => {
             controller.events.warn(shop, reason, message).await;
         }
-        Outcome::Held(_) | Outcome::Applied { .. } => {}
+        ReconcileOutcome::Held(_) | ReconcileOutcome::Applied { .. } => {}
     }
     Ok(())
 }
@@ -62,7 +64,7 @@ async fn record(
     controller: &Controller,
     resolved: &ResolvedShop,
     rendered: &Rendered,
-    outcome: &Outcome,
+    outcome: &ReconcileOutcome,
     page: &PageStatus,
     now: Timestamp,
 ) -> Result<(), ApiError> {
@@ -102,7 +104,7 @@ async fn record(
         .or(new.migrated);
     new.certificates = certificates;
     // Until its pods get another ConfigMap, the shop stays as it was.
-    if matches!(outcome, Outcome::Applied { .. }) {
+    if matches!(outcome, ReconcileOutcome::Applied { .. }) {
         let since = new.at_zero_since.take().unwrap_or_else(|| now.to_string());
         new.at_zero_since = rendered.known.at_zero.then_some(since);
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::run::testing::{controller, has_acme, now};
-use ::render::assign::{Known, Resolution, desired};
+use ::render::assign::{Circumstances, Resolution, desired};
 use api::{Object, Truth, claims::Claims};
 use client::scripted::{Exchange, Script, expect, path};
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,7 @@ fn objects() -> Vec<Object> {
     let acme = &state.fleet.shops["acme"];
     let found = Resolution::new("acme", acme, &state.fleet);
     let claims = Claims::default();
-    desired(&found, &claims, &Known::recorded(acme), now()).expect("objects")
+    desired(&found, &claims, &Circumstances::recorded(acme), now()).expect("objects")
 }
 
 fn written(object: &Object) -> Exchange {

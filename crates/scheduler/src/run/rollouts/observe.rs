@@ -3,7 +3,7 @@
 use crate::run::Controller;
 use api::{Phase, RejectedRelease, ResolvedRelease, Rollout, Shop, closed};
 use cell::{
-    Report, State,
+    AgentsReport, State,
     in_progress::{self, over, phase},
 };
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ pub(super) fn observe(
 
 fn observed(
     state: &State,
-    reports: Option<&BTreeMap<String, Report>>,
+    reports: Option<&BTreeMap<String, AgentsReport>>,
     name: &str,
     well: &mut LastWell,
     now: Timestamp,
@@ -125,7 +125,7 @@ struct Context<'a> {
     state: &'a State,
     rollout: &'a Rollout,
     release: &'a ResolvedRelease,
-    reports: Option<&'a BTreeMap<String, Report>>,
+    reports: Option<&'a BTreeMap<String, AgentsReport>>,
     now: Timestamp,
 }
 

@@ -3,7 +3,7 @@
 
 use super::{config, follow, replace};
 use crate::run::{Controller, edge, queue::Priority};
-use client::{Found, Kind, OURS};
+use client::{Kind, OURS, ObjectSummary};
 use kube::{
     api::{Api, DynamicObject},
     core::PartialObjectMeta,
@@ -18,8 +18,8 @@ pub(in crate::run) async fn objects(
 ) {
     let api: Api<PartialObjectMeta<DynamicObject>> =
         Api::all_with(controller.connections.cluster.client(), &kind.resource());
-    let keep = |item: PartialObjectMeta<DynamicObject>| Found::new(kind, item.metadata);
-    let one = |object: Found| {
+    let keep = |item: PartialObjectMeta<DynamicObject>| ObjectSummary::new(kind, item.metadata);
+    let one = |object: ObjectSummary| {
         edge::took(&controller, &object);
         if let Some((shop, identity, live)) = object.of_shop()
             && controller.lock().see(&shop, identity, live)
@@ -27,15 +27,18 @@ pub(in crate::run) async fn objects(
             controller.queue.ask(&shop, Priority::Normal);
         }
     };
-    let all = |objects: Vec<Found>| {
+    let all = |objects: Vec<ObjectSummary>| {
         edge::listed(&controller, kind, &objects);
         replace(
             &controller,
             kind,
-            objects.into_iter().filter_map(Found::of_shop).collect(),
+            objects
+                .into_iter()
+                .filter_map(ObjectSummary::of_shop)
+                .collect(),
         );
     };
-    let gone = |object: Found| {
+    let gone = |object: ObjectSummary| {
         edge::gone(&controller, &object);
         if let Some((shop, identity, _)) = object.of_shop() {
             controller.lock().gone(&shop, &identity);

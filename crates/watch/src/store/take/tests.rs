@@ -1,7 +1,7 @@
 //! Pages, taken in: nothing twice, nothing without a bound.
 
 use super::super::{
-    groups::{Which, figures, is_full, judge, keep_pods, of_shop, prune, squeeze},
+    groups::{GroupFilter, figures, is_full, judge, keep_pods, of_shop, prune, squeeze},
     open,
 };
 use super::*;
@@ -51,7 +51,7 @@ fn took(db: &Connection, uid: &str, run: &str, groups: Vec<Observed>) -> Taken {
 }
 
 fn all(db: &Connection) -> Vec<ErrorGroup> {
-    of_shop(db, "acme", Which::All).unwrap()
+    of_shop(db, "acme", GroupFilter::All).unwrap()
 }
 
 fn total(db: &Connection) -> u64 {
@@ -96,7 +96,7 @@ fn a_resolved_group_comes_back_with_new_events_of_a_newer_release_alone() {
     took(&db, "a", "r1", vec![seen(1, Some(7), 3)]);
     let judged = judge(&db, "acme", name, State::Resolved).unwrap().unwrap();
     assert_eq!((judged.state, judged.back_since), (State::Resolved, None));
-    assert_eq!(of_shop(&db, "acme", Which::Open).unwrap(), []);
+    assert_eq!(of_shop(&db, "acme", GroupFilter::Open).unwrap(), []);
     took(&db, "a", "r1", vec![seen(1, Some(7), 4)]);
     assert_eq!((all(&db)[0].state, total(&db)), (State::Resolved, 4));
     assert_eq!(took(&db, "a", "r1", vec![seen(1, Some(8), 1)]).back, 1);

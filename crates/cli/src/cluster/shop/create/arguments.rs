@@ -2,7 +2,7 @@
 
 use super::super::secret::Given;
 use crate::cluster::connection::Connection;
-use operations::create::{self, NewShop, Place};
+use operations::create::{self, NewShop, Placement};
 use registry::Form;
 use std::path::PathBuf;
 
@@ -38,23 +38,23 @@ pub(in crate::cluster::shop) struct Create {
     pub(super) domains: Vec<String>,
     /// Server of the class and database on it
     #[arg(long, value_name = "REF/NAME", value_parser = create::place)]
-    pub(super) database: Option<Place>,
+    pub(super) database: Option<Placement>,
     /// Cache of the class and the prefix of the shop's keys
     #[arg(long, value_name = "REF/PREFIX", value_parser = create::place)]
-    pub(super) cache: Option<Place>,
+    pub(super) cache: Option<Placement>,
     /// Number of the Redis database that only this shop uses, for its sessions; otherwise they are
     /// in SQL
     #[arg(long, value_name = "NUMBER")]
     pub(super) sessions: Option<u32>,
     /// Search server of the class and the prefix of the shop's indexes
     #[arg(long, value_name = "REF/PREFIX", value_parser = create::place)]
-    pub(super) search: Option<Place>,
+    pub(super) search: Option<Placement>,
     /// Queue server of the class and the shop's virtual host on it
     #[arg(long, value_name = "REF/HOST", value_parser = create::place)]
-    pub(super) queue: Option<Place>,
+    pub(super) queue: Option<Placement>,
     /// File system of the class and the shop's directory on it
     #[arg(long, value_name = "REF/PATH", value_parser = create::place)]
-    pub(super) media: Option<Place>,
+    pub(super) media: Option<Placement>,
     /// Access point of EFS whose root is that directory
     #[arg(long, value_name = "ID")]
     pub(super) access_point: Option<String>,

@@ -1,10 +1,10 @@
 //! A Shop before it is stored, and its Secret.
 
 use super::{super::secret, arguments::Create};
-use crate::cluster::{CommandError, show, warn};
+use crate::cluster::{ClusterError, show, warn};
 use api::{Fleet, Object, namespace};
 use client::{Cluster, Conflicts, Mode};
-use operations::create::{self, Found, NewShop};
+use operations::create::{self, NewShop, SecretKeys};
 use registry::text;
 use serde_json::{Value, json};
 
@@ -16,7 +16,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(create: &Create, fleet: &Fleet, found: &Found) -> Result<Self, CommandError> {
+    pub(super) fn new(
+        create: &Create,
+        fleet: &Fleet,
+        found: &SecretKeys,
+    ) -> Result<Self, ClusterError> {
         let wanted = create.wanted();
         let create::Draft {
             shop,
@@ -30,9 +34,9 @@ impl Draft {
             problems.extend(secret::problems(&name, &keys, &given, found));
         }
         let Some(shop) = shop.filter(|_| problems.is_empty()) else {
-            return Err(CommandError::Missing(problems));
+            return Err(ClusterError::Missing(problems));
         };
-        if *found == Found::Unknown && !keys.is_empty() {
+        if *found == SecretKeys::Unknown && !keys.is_empty() {
             let keys = keys.join(", ");
             notes.push(format!(
                 "whether Secret {name} has {keys} was not looked at"
@@ -48,7 +52,7 @@ impl Draft {
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "stringData": values })
     }
 
-    pub(super) fn print(&self, create: &Create) -> Result<(), CommandError> {
+    pub(super) fn print(&self, create: &Create) -> Result<(), ClusterError> {
         let given = create.given.keys();
         let keys = self.keys.iter().copied().chain(given);
         let keys: serde_json::Map<String, Value> = keys
@@ -57,7 +61,7 @@ impl Draft {
         let secret = (!keys.is_empty()).then(|| self.secret(&Value::Object(keys)));
         show(
             &text(create.output, secret.iter().chain([&self.shop]))
-                .map_err(CommandError::Output)?,
+                .map_err(ClusterError::Output)?,
         )
     }
 
@@ -66,7 +70,7 @@ impl Draft {
         &self,
         create: &Create,
         cluster: &Cluster,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), ClusterError> {
         let (values, name) = (create.given.values()?, &self.wanted.name);
         if !values.is_empty() {
             // The scheduler makes it otherwise, once there is the Shop.
@@ -86,8 +90,8 @@ impl Draft {
     }
 }
 
-fn object(value: &Value) -> Result<Object, CommandError> {
+fn object(value: &Value) -> Result<Object, ClusterError> {
     let object = serde_json::from_value(value.clone())
-        .map_err(|error| CommandError::Argument(error.to_string()))?;
+        .map_err(|error| ClusterError::Argument(error.to_string()))?;
     Ok(Object::dynamic(&object))
 }

@@ -130,7 +130,7 @@ async fn a_new_pod_boots_while_the_store_is_down() {
         // Also a pod that is there already.
         assert_eq!(
             lab.pod_with("two", soon).await.unwrap().outcome,
-            Outcome::AlreadyActive
+            PullOutcome::AlreadyActive
         );
     }
 }
@@ -213,7 +213,7 @@ async fn a_damaged_release_object_of_the_cache_is_asked_for_again() {
         overwrite(&object, |bytes| bytes[at] ^= 4);
         assert_eq!(
             lab.pod("one").await.unwrap().outcome,
-            Outcome::AlreadyActive
+            PullOutcome::AlreadyActive
         );
         assert_eq!(fs::read(&object).unwrap().len(), length);
     }

@@ -22,7 +22,7 @@ fn strangers() -> Redis {
             acl(
                 shop,
                 &format!("{shop}_"),
-                &Password::of(&format!("of {shop}"))
+                &Password::hashed(&format!("of {shop}"))
             )
         ));
         assert_eq!(made, "OK\n", "{shop}");

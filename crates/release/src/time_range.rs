@@ -20,13 +20,24 @@ pub struct TimeRangeError(String);
 
 impl TimeRange {
     /// Whether a clock shows one of them.
-    pub(crate) fn contains(self, clock: Time) -> bool {
+    #[must_use]
+    pub fn contains(self, clock: Time) -> bool {
         let Self { from, until } = self;
         if from < until {
             from <= clock && clock < until
         } else {
             clock >= from || clock < until
         }
+    }
+
+    /// In how many minutes a clock shows one of them; zero if it does.
+    #[must_use]
+    pub fn minutes_until(self, clock: Time) -> i64 {
+        if self.contains(clock) {
+            return 0;
+        }
+        let minute = |time: Time| i64::from(time.hour()) * 60 + i64::from(time.minute());
+        (minute(self.from) - minute(clock)).rem_euclid(24 * 60)
     }
 }
 
@@ -91,6 +102,28 @@ mod tests {
             "",
         ] {
             assert!(text.parse::<TimeRange>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_goes_over_midnight() {
+        let clock = |text: &str| text.parse::<Time>().unwrap();
+        for (range, time, minutes) in [
+            ("22:00-05:00", "21:59", 1),
+            ("22:00-05:00", "21:59:59", 1),
+            ("22:00-05:00", "22:00", 0),
+            ("22:00-05:00", "23:59", 0),
+            ("22:00-05:00", "04:59:59", 0),
+            ("22:00-05:00", "05:00", 17 * 60),
+            ("12:00-13:00", "11:00", 60),
+            ("12:00-13:00", "12:30", 0),
+            ("12:00-13:00", "13:00", 23 * 60),
+            ("00:00-00:00", "17:00", 0),
+            ("12:00-12:00", "11:59", 0),
+        ] {
+            let times: TimeRange = range.parse().unwrap();
+            assert_eq!(times.minutes_until(clock(time)), minutes, "{range} {time}");
+            assert_eq!(times.contains(clock(time)), minutes == 0, "{range} {time}");
         }
     }
 }
