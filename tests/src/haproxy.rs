@@ -37,10 +37,11 @@ use edge::agent::{
     snapshot::Locality,
 };
 use rcgen::{CertificateParams, KeyPair};
+use runtime::fixtures::free_port;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -381,11 +382,4 @@ pub fn self_signed(host: &str) -> Pem {
         .self_signed(&key)
         .unwrap();
     Pem::new(key.serialize_pem() + &certificate.pem())
-}
-
-/// A port that nobody has at the moment.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -5,6 +5,7 @@ use crate::{
     process::{Outcome, Program, Running, binary},
     web::{self, Page},
 };
+use runtime::fixtures::free_port;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
@@ -33,7 +34,7 @@ pub struct Agent {
 impl Default for Agent {
     fn default() -> Self {
         Self {
-            port: web::free_port(),
+            port: free_port(),
             running: None,
         }
     }

@@ -14,11 +14,12 @@ use crate::{
     process::{Program, Running},
     serving::{LOGS, Serving},
 };
+use runtime::fixtures::free_port;
 use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     thread,
@@ -52,19 +53,6 @@ pub struct Web {
     nginx: Running,
     fpm: Running,
     scratch: TempDir,
-}
-
-/// A port that nobody has at this moment.
-///
-/// # Panics
-///
-/// Loopback has none.
-#[must_use]
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("loopback has a free port")
-        .port()
 }
 
 impl Web {

@@ -49,5 +49,7 @@ pub use window::closed;
 pub const SYSTEM: &str = "longshore-system";
 /// The namespace of `longshore-watch`.
 pub const WATCH: &str = "watch";
+/// The Lease in [`SYSTEM`] of the scheduler that leads.
+pub const LEASE: &str = "longshore-scheduler";
 /// The ConfigMap in [`SYSTEM`] that halts everything while it exists.
 pub const HALT: &str = "longshore-halt";

@@ -19,7 +19,7 @@ mod trial;
 mod uptime;
 mod why;
 
-pub(crate) use error::CommandError;
+pub(crate) use error::ClusterError;
 
 use operations::{Done, Who};
 use std::io::{self, Write as _};

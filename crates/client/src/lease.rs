@@ -1,18 +1,13 @@
-//! Who leads: one Lease for each shard of the shops. Whoever cannot renew in time stops writing
+//! Who leads: the process that holds the Lease. Whoever cannot renew it in time stops writing
 //! before another one begins.
 //!
 //! ```text
 //!  renewed ─────── fence: we stop writing (7 s) ─────── expired: others take it (15 s)
 //! ```
 //!
-//! A process that leads much less than another one asks for a shard by an annotation on its Lease.
-//! The other stops writing at once and lets the Lease run out, so that what it had begun has ended
-//! when the next one begins.
-//!
 //! What counts as expired is how long *we* have seen a Lease unchanged, by our own monotonic clock:
 //! clocks of two nodes need not agree.
 
-use crate::shard_balance::ShardBalance;
 use crate::{ApiError, Cluster, Fence, MANAGER, REQUEST};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -41,8 +36,6 @@ const VALID: Duration = Duration::from_secs(15);
 const WRITES: Duration = Duration::from_secs(7);
 /// How often it is renewed, or looked at.
 const EVERY: Duration = Duration::from_secs(2);
-/// The annotation of a Lease that somebody asks for.
-const WANTED: &str = "longshore.dev/wanted-by";
 const _: () = assert!(
     WRITES.as_secs() + REQUEST.as_secs() <= VALID.as_secs(),
     "a write may outlive the Lease"
@@ -129,10 +122,6 @@ pub struct Candidate {
     pub identity: String,
     /// Whether it is held.
     pub held: Leadership,
-    /// The shard.
-    pub shard: usize,
-    /// Who holds the others.
-    pub balance: ShardBalance,
 }
 
 impl Candidate {
@@ -199,7 +188,7 @@ impl Candidate {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client(), &self.namespace);
         let what = format!("Lease {}/{}", self.namespace, self.name);
         let failed = |error| ApiError::new(&what, error);
-        let Some(mut lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
+        let Some(lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
             let lease = self.claimed(Lease {
                 metadata: ObjectMeta {
                     name: Some(self.name.clone()),
@@ -225,39 +214,8 @@ impl Candidate {
             .as_ref()
             .map_or(Duration::ZERO, |seen| seen.since.elapsed());
         let (ours, free) = (holder == self.identity, holder.is_empty() || age >= VALID);
-        let asker = lease
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(WANTED))
-            .filter(|_| age < VALID * 2);
-        // What is on its way counts for whoever asked for it, who would ask for too much otherwise.
-        self.balance.note(
-            self.shard,
-            asker.or((!free).then_some(&holder)).map(String::as_str),
-        );
-        match asker.filter(|asker| **asker != self.identity) {
-            // It is somebody else's turn, unless that one is gone.
-            Some(_) => return Ok(false),
-            None if !free && !ours => {
-                let already = lease
-                    .metadata
-                    .annotations
-                    .as_ref()
-                    .is_some_and(|all| all.contains_key(WANTED));
-                if !already && self.balance.asks_for(self.shard, &self.identity) {
-                    info!(lease = self.name, holder, "lease asked for");
-                    lease
-                        .metadata
-                        .annotations
-                        .get_or_insert_default()
-                        .insert(WANTED.to_owned(), self.identity.clone());
-                    // If somebody else was faster, the next read says so.
-                    written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
-                }
-                return Ok(false);
-            }
-            None => {}
+        if !free && !ours {
+            return Ok(false);
         }
         // The version in the object makes it fail if somebody else was faster.
         written(
@@ -270,11 +228,6 @@ impl Candidate {
 
     fn claimed(&self, mut lease: Lease) -> Lease {
         let now = MicroTime(Timestamp::now());
-        lease
-            .metadata
-            .annotations
-            .as_mut()
-            .map(|all| all.remove(WANTED));
         let old = lease.spec.take().unwrap_or_default();
         let ours = old.holder_identity.as_deref() == Some(&self.identity);
         lease.spec = Some(LeaseSpec {

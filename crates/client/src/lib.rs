@@ -9,7 +9,7 @@
 //! | `review` | who asks, and what that account may do |
 //! | `follow` | one kind of object, from its first list on |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
-//! | `lease`, `shard_balance` | who leads, and which shards of the fleet are whose |
+//! | `lease` | who leads |
 //! | `request_priority`, `events` | whose requests go first, and what `kubectl describe` shows |
 
 mod acting;
@@ -19,16 +19,15 @@ mod cluster;
 mod error;
 pub mod events;
 mod follow;
-mod found;
 mod kind;
 pub mod lease;
+mod object_summary;
 mod registry;
 mod request_priority;
 mod retry;
 mod review;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod scripted;
-pub mod shard_balance;
 
 pub use acting::{Somebody, SomebodyError};
 pub use cluster::{
@@ -39,8 +38,8 @@ pub use error::ApiError;
 pub use error::refused;
 pub use events::Events;
 pub use follow::{Watch, WatchEvent, follow};
-pub use found::ObjectSummary;
 pub use kind::{KINDS, Kind, SHOP};
+pub use object_summary::ObjectSummary;
 pub use registry::{Read, read};
 pub use request_priority::RequestPriority;
 

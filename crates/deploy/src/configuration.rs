@@ -72,7 +72,7 @@ pub enum ConfigurationError {
     },
     /// A template has a place for a secret whose name is none.
     #[error("line {line} of {} has a placeholder for a secret without a valid name", path.display())]
-    BaseDirectory {
+    Place {
         /// The template.
         path: PathBuf,
         /// Its line, from 1.

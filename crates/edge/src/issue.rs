@@ -47,7 +47,6 @@ use api::edge::NAMESPACE;
 use client::{
     Cluster,
     lease::{Candidate, Leadership},
-    shard_balance::ShardBalance,
 };
 use release::Reason;
 use runtime::{PageServer, TaskError, Tasks, more_descriptors};
@@ -141,8 +140,6 @@ pub async fn run(
         name: LEASE.to_owned(),
         identity: settings.identity.clone(),
         held: held.clone(),
-        shard: 0,
-        balance: ShardBalance::default(),
     };
     let shared = host::Shared::new(&cluster, settings, http, dns, held.clone());
     let identity = shared.settings.identity.clone();

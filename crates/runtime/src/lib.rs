@@ -24,6 +24,8 @@ pub mod connections;
 pub mod dashboard;
 mod descriptors;
 mod env;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
 mod memory;
 mod open_metrics;
 #[cfg(feature = "pages")]

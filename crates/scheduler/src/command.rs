@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
     version,
     max_term_width = 120,
     after_help = "\
-Only the process that holds a shard's Lease writes; others watch, and take over within 15 seconds. A
-pass over an unchanged fleet reads metadata and writes nothing. What people do with shops are
-commands of `longshore`.
+Only the process that holds the Lease writes; others watch, and take over within 15 seconds. A pass
+over an unchanged fleet reads metadata and writes nothing. What people do with shops are commands of
+`longshore`.
 
 Examples:
   longshore-scheduler                            in a pod, as the Helm chart installs it
@@ -31,15 +31,13 @@ Examples:
 Exit codes: 0 asked to stop; 64 configuration; 69 API server; 70 bug."
 )]
 struct Arguments {
-    /// Namespace of the Leases and of the halt
+    /// Namespace of the Lease and of the halt
     #[arg(long, default_value = SYSTEM)]
     namespace: String,
-    /// Name of this process in Leases; otherwise the pod's or the host's name, with a random suffix
+    /// Name of this process in the Lease; otherwise the pod's or the host's name, with a random
+    /// suffix
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
-    /// Shards of the fleet, each with its own leader; the same number everywhere
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    shards: u32,
     /// Shops that are written at the same time: more helps if the API server is far away, and slows
     /// others down if it is busy
     #[arg(
@@ -126,7 +124,6 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
     let settings = Settings {
         namespace: arguments.namespace.clone(),
         identity: arguments.identity.clone().unwrap_or_else(random),
-        shards: arguments.shards,
         at_once: usize::from(arguments.at_once),
         listen: arguments.listen,
         limit: arguments

@@ -2,14 +2,14 @@
 //! that a guard holds.
 //!
 //! ```text
-//!  watches ──► State ◄── what we wrote            one Lease a shard: only who holds it writes
+//!  watches ──► State ◄── what we wrote            one Lease: only who holds it writes
 //!     │          │
 //!     └─► Queue ─┴─► reconcile (32 at a time) ──► server-side apply, Shop status, Events
-//!                    rollouts (shard 0)       ──► which release each shop is assigned
-//!                    removal  (shard 0)       ──► shops that left the registry
-//!                    edge     (shard 0)       ──► the maps of the edge
+//!                    rollouts                 ──► which release each shop is assigned
+//!                    removal                  ──► shops that left the registry
+//!                    edge                     ──► the maps of the edge
 //!                    proof                    ──► whose hosts are, by DNS: Shop status
-//!                    class_status (shard 0)   ──► builds, and the status of classes and releases
+//!                    class_status             ──► builds, and the status of classes and releases
 //! ```
 
 mod agents;
@@ -59,11 +59,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What `run` is told.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// The scheduler's own namespace: Leases and the halt.
+    /// The scheduler's own namespace: the Lease and the halt.
     pub(crate) namespace: String,
-    /// This process, in Leases and Events.
+    /// This process, in the Lease and in Events.
     pub(crate) identity: String,
-    pub(crate) shards: u32,
     /// Shops that are written at the same time.
     pub(crate) at_once: usize,
     pub(crate) listen: SocketAddr,
@@ -127,11 +126,11 @@ pub(crate) async fn run(
             source,
         })?;
     let controller = Arc::new(Controller::new(&cluster, settings, &optional));
-    // Work ends first; watches, leases and health live until it has.
+    // Work ends first; watches, the Lease and health live until it has.
     let (stop, end) = (CancellationToken::new(), CancellationToken::new());
     let mut support = Tasks::<Infallible>::new(end.clone());
     start::watches(&mut support, &controller, &optional);
-    start::leases(&mut support, &controller);
+    start::lease(&mut support, &controller);
     let shared = Arc::clone(&controller);
     support.spawn("serve", Span::current(), move |stop| async move {
         server.run(serve::pages(shared), stop).await;

@@ -27,7 +27,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
-use classify::{Answer, Said};
+use classify::{FailedRequest, Said};
 use parking_lot::Mutex;
 use release::RelativePath;
 use std::{
@@ -117,7 +117,11 @@ impl Inner {
     }
 
     /// Sends one request, which has `carried` bytes of an object, and says what its answer means.
-    async fn ask<T, E, F>(&self, carried: u64, send: impl FnOnce(Client) -> F) -> Result<T, Answer>
+    async fn ask<T, E, F>(
+        &self,
+        carried: u64,
+        send: impl FnOnce(Client) -> F,
+    ) -> Result<T, FailedRequest>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -136,20 +140,20 @@ impl Inner {
                 Ok(done)
             }
             Ok(Err(error)) => {
-                let answer = Answer::new(error);
+                let answer = FailedRequest::new(error);
                 if matches!(answer.said, Said::Expired) {
                     self.renew(generation);
                 }
                 Err(answer)
             }
-            Err(_elapsed) => Err(Answer::silence(limit)),
+            Err(_elapsed) => Err(FailedRequest::silence(limit)),
         }
     }
 
-    fn failure(&self, subject: &Subject, answer: Answer) -> Failure {
+    fn failure(&self, subject: &Subject, answer: FailedRequest) -> Failure {
         let answer = match (answer, &self.proxy) {
             (
-                Answer {
+                FailedRequest {
                     said: Said::Silence(source),
                     code,
                 },
@@ -160,7 +164,7 @@ impl Inner {
                     classify::chain(source.as_ref())
                 )
                 .into();
-                Answer {
+                FailedRequest {
                     said: Said::Silence(source),
                     code,
                 }

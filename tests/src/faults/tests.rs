@@ -85,7 +85,7 @@ pub(super) fn api_server(_: &Counts) -> Row {
         "faults::a_read_only",
         "faults::a_watch",
         "converge::two_hundred",
-        "shards::a_second",
+        "takeover::a_second",
     ];
     run(
         row,

@@ -93,7 +93,7 @@ pub fn settled(shops: usize) {
     eventually("every shop looked at", LONG, || {
         let all = of_scheduler("reconciles_total")? >= shops as u64
             && of_scheduler("failing_shops")? == 0
-            && of_scheduler("shards_led")? > 0;
+            && of_scheduler("leads")? > 0;
         (all && of_scheduler("queue_shops")? + of_scheduler("running_reconciles")? == 0)
             .then_some(())
     });

@@ -1,11 +1,12 @@
 //! Connections that come from another address of loopback, as those of a visitor or a load
 //! balancer.
 
-use super::{Edge, free_port};
+use super::Edge;
 use crate::{
     peers::required,
     process::{Program, Running},
 };
+use runtime::fixtures::free_port;
 use std::{fs, net::Ipv4Addr, time::Duration};
 use tempfile::TempDir;
 

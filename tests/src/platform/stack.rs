@@ -13,6 +13,7 @@ use crate::{
     peers::required,
     process::Program,
 };
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -176,7 +177,7 @@ impl Platform<'_> {
     /// answer. Through the kubelet, since policies let no test in.
     #[must_use]
     pub fn lines(&self, question: &str) -> Option<Vec<Value>> {
-        let port = crate::web::free_port();
+        let port = free_port();
         let forward = format!("{port}:{PORT}");
         let words = [
             "--namespace",

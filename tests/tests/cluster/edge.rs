@@ -19,10 +19,11 @@ use e2e::{
     chart,
     cluster::{Cluster, HOST, eventually},
     fleet,
-    haproxy::{Backend, Edge, free_port},
+    haproxy::{Backend, Edge},
     peers::required,
     process::{Program, binary},
 };
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{
     fs,

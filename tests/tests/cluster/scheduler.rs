@@ -17,7 +17,7 @@ mod plugin;
 mod proof;
 mod rejections;
 mod rollouts;
-mod shards;
+mod takeover;
 mod token;
 
 use e2e::{

@@ -6,8 +6,8 @@ use e2e::{
     process::Program,
     s3::{Options, Server},
     shop::Shop,
-    web::free_port,
 };
+use runtime::fixtures::free_port;
 use std::time::Duration;
 
 /// A part of each value that nobody may see.

@@ -2,10 +2,8 @@
 //! needs, too; but that its key was withdrawn while it waited.
 
 use crate::agent::Pod;
-use e2e::{
-    pod::runs,
-    web::{Web, free_port},
-};
+use e2e::{pod::runs, web::Web};
+use runtime::fixtures::free_port;
 use serde_json::Value;
 use std::{fs, net::TcpListener};
 

@@ -4,8 +4,8 @@
 use e2e::{
     process::{Program, binary},
     shop::Shop,
-    web::free_port,
 };
+use runtime::fixtures::free_port;
 use std::{fs, time::Duration};
 
 // What is read all the while is never missing.

@@ -6,9 +6,9 @@
 use e2e::{
     platform::server::Database,
     process::{Outcome, Program},
-    web::free_port,
 };
 use release::Sha256;
+use runtime::fixtures::free_port;
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt as _,

@@ -6,8 +6,8 @@ use e2e::{
     pod::runs,
     process::{Outcome, Program, binary},
     shop::{Shop, last_event},
-    web::free_port,
 };
+use runtime::fixtures::free_port;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,

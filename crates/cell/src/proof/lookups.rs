@@ -41,16 +41,11 @@ pub struct HostToProve {
     proven: usize,
     /// Whether one of them gets no traffic before it is proven.
     waits: bool,
-    /// Whether this process looks after one of them.
-    led: bool,
 }
 
-/// Hosts that need a proof, of shops of which `leads` is true.
-pub fn wanted(
-    fleet: &Fleet,
-    claims: &Claims,
-    leads: impl Fn(&str) -> bool,
-) -> BTreeMap<String, HostToProve> {
+/// Hosts that need a proof.
+#[must_use]
+pub fn wanted(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, HostToProve> {
     let mut hosts = BTreeMap::<String, HostToProve>::new();
     for (name, shop) in &fleet.shops {
         let proven = shop.status.as_ref().map(|status| &status.proven_hosts);
@@ -61,10 +56,8 @@ pub fn wanted(
             wanted.shops.insert(name.clone(), generation);
             wanted.proven += usize::from(proven(host));
             wanted.waits = claims.waits_for(host);
-            wanted.led |= leads(name);
         }
     }
-    hosts.retain(|_, wanted| wanted.led);
     hosts
 }
 
@@ -99,7 +92,6 @@ impl Lookups {
                 shops,
                 proven,
                 waits,
-                ..
             } = wanted;
             let settled = proven == shops.len();
             let later = || Duration::from_secs(spread(&host, START).into());

@@ -6,7 +6,7 @@ use super::{
     plan::{self as shown, PlanArguments, Shape},
     show,
 };
-use api::{Fleet, Object, SYSTEM, Step};
+use api::{Fleet, LEASE, Object, SYSTEM, Step};
 use client::{
     Cluster, Conflicts, Mode,
     apply::{self, Ownership, Stopped},
@@ -14,7 +14,7 @@ use client::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
 use plan::{Plan, counted, dry_run, gate, moved};
 use registry::read_text;
 use render::assign;
@@ -194,23 +194,22 @@ async fn store(
 /// A scheduler that leads here, by its Lease.
 async fn leader(cluster: &Cluster) -> Result<Option<String>, ClusterError> {
     let leases: Api<Lease> = Api::namespaced(cluster.client(), SYSTEM);
-    let params = ListParams::default();
-    let listed = cluster
-        .call(&format!("list leases of {SYSTEM}"), || leases.list(&params))
+    let lease = cluster
+        .call(&format!("get Lease {SYSTEM}/{LEASE}"), || {
+            leases.get_opt(LEASE)
+        })
         .await?;
     let now = Timestamp::now();
     let leads = |lease: Lease| {
-        let (name, spec) = (lease.metadata.name?, lease.spec?);
-        let holder = spec
-            .holder_identity
-            .filter(|holder| !holder.is_empty() && name.starts_with("longshore-scheduler-"))?;
+        let spec = lease.spec?;
+        let holder = spec.holder_identity.filter(|holder| !holder.is_empty())?;
         let until = spec.renew_time?.0
             + jiff::SignedDuration::from_secs(
                 spec.lease_duration_seconds.unwrap_or_default().into(),
             );
-        (until > now).then(|| format!("{holder}, which holds the Lease {SYSTEM}/{name},"))
+        (until > now).then(|| format!("{holder}, which holds the Lease {SYSTEM}/{LEASE},"))
     };
-    Ok(listed.items.into_iter().find_map(leads))
+    Ok(lease.and_then(leads))
 }
 
 async fn everything(

@@ -1,6 +1,6 @@
 //! How a command finds its cluster and its registry.
 
-use super::CommandError;
+use super::ClusterError;
 use api::{Fleet, Object, claims::Claims};
 use client::{ApiError, Cluster, Conflicts, Mode, Read};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};

@@ -6,7 +6,7 @@ mod jobs;
 mod roles;
 mod secret;
 
-use super::CommandError;
+use super::ClusterError;
 
 /// What `shop` is told.
 #[derive(Debug, clap::Args)]

@@ -41,6 +41,8 @@ const _: () = assert!(
     "nothing would be renewed"
 );
 
+const LEASE: &str = "scheduler";
+
 /// Leases by name.
 #[derive(Debug, Clone, Default)]
 struct Leases(Arc<Mutex<(u64, BTreeMap<String, Value>)>>);
@@ -117,37 +119,31 @@ impl Leases {
     }
 }
 
-/// A process that runs: what it holds, by shard, its network, and its end.
+/// A process that runs: whether it leads, its network, and its end.
 struct Process {
-    held: Vec<Leadership>,
+    held: Leadership,
     link: Arc<Mutex<Link>>,
     stop: CancellationToken,
-    _tasks: JoinSet<()>,
+    _task: JoinSet<()>,
 }
 
 impl Process {
-    fn start(leases: &Leases, identity: &str, shards: usize) -> Self {
+    fn start(leases: &Leases, identity: &str) -> Self {
         let (link, stop) = (Arc::new(Mutex::new(Link::Up)), CancellationToken::new());
-        let (cluster, known) = (Cluster::over(leases.client(&link)), ShardBalance::default());
-        let (mut held, mut tasks) = (Vec::new(), JoinSet::new());
-        for shard in 0..shards {
-            let candidate = Candidate {
-                cluster: cluster.clone(),
-                namespace: "longshore-system".to_owned(),
-                name: format!("shard-{shard}"),
-                identity: identity.to_owned(),
-                held: Leadership::default(),
-                shard,
-                balance: known.clone(),
-            };
-            held.push(candidate.held.clone());
-            tasks.spawn(candidate.run(|_| (), stop.clone()));
-        }
+        let candidate = Candidate {
+            cluster: Cluster::over(leases.client(&link)),
+            namespace: "longshore-system".to_owned(),
+            name: LEASE.to_owned(),
+            identity: identity.to_owned(),
+            held: Leadership::default(),
+        };
+        let (held, mut task) = (candidate.held.clone(), JoinSet::new());
+        task.spawn(candidate.run(|_| (), stop.clone()));
         Self {
             held,
             link,
             stop,
-            _tasks: tasks,
+            _task: task,
         }
     }
 
@@ -155,8 +151,8 @@ impl Process {
         *locked(&self.link) = link;
     }
 
-    fn leads(&self, shard: usize) -> bool {
-        self.held[shard].is()
+    fn leads(&self) -> bool {
+        self.held.is()
     }
 }
 
@@ -173,25 +169,25 @@ async fn until(what: &str, within: Duration, so: impl Fn() -> bool) -> Duration 
 #[tokio::test(start_paused = true)]
 async fn one_leads_and_another_one_follows_at_once_where_the_lease_is_given_back() {
     let leases = Leases::default();
-    let first = Process::start(&leases, "a", 1);
-    until("the first leads", EVERY, || first.leads(0)).await;
-    let second = Process::start(&leases, "b", 1);
+    let first = Process::start(&leases, "a");
+    until("the first leads", EVERY, || first.leads()).await;
+    let second = Process::start(&leases, "b");
     for _ in 0..600 {
-        assert!(first.leads(0) && !second.leads(0));
+        assert!(first.leads() && !second.leads());
         sleep(LOOK).await;
     }
     first.stop.cancel();
     sleep(EVERY).await;
-    first.held[0].give_up();
+    first.held.give_up();
     Candidate::give_back(
         &Cluster::over(leases.client(&first.link)),
         "longshore-system",
-        "shard-0",
+        LEASE,
         "a",
     )
     .await;
-    until("the second leads", EVERY + LOOK, || second.leads(0)).await;
-    assert_eq!(leases.holder("shard-0"), "b");
+    until("the second leads", EVERY + LOOK, || second.leads()).await;
+    assert_eq!(leases.holder(LEASE), "b");
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,12 +198,9 @@ async fn who_cannot_renew_stops_writing_long_before_another_one_begins() {
         (Link::Late, Link::Cut),
     ] {
         let leases = Leases::default();
-        let (first, second) = (
-            Process::start(&leases, "a", 1),
-            Process::start(&leases, "b", 1),
-        );
-        until("one leads", EVERY, || first.leads(0) || second.leads(0)).await;
-        let (leader, other) = if first.leads(0) {
+        let (first, second) = (Process::start(&leases, "a"), Process::start(&leases, "b"));
+        until("one leads", EVERY, || first.leads() || second.leads()).await;
+        let (leader, other) = if first.leads() {
             (first, second)
         } else {
             (second, first)
@@ -215,18 +208,18 @@ async fn who_cannot_renew_stops_writing_long_before_another_one_begins() {
         leader.set(before);
         sleep(REQUEST + EVERY).await;
         leader.set(then);
-        let fenced = until("the fence", WRITES + LOOK, || !leader.leads(0)).await;
+        let fenced = until("the fence", WRITES + LOOK, || !leader.leads()).await;
         assert!(
             before == Link::Late || fenced + EVERY >= WRITES,
             "{then:?}: {fenced:?}"
         );
-        let next = until("the other one leads", VALID * 2, || other.leads(0)).await;
+        let next = until("the other one leads", VALID * 2, || other.leads()).await;
         // A request that the first one began in its last moment has ended.
         assert!(next >= ALMOST, "{before:?}, {then:?}: {next:?}");
         leader.set(Link::Up);
         sleep(VALID * 2).await;
         assert!(
-            other.leads(0) && !leader.leads(0),
+            other.leads() && !leader.leads(),
             "{then:?}: who comes back takes nothing away"
         );
     }
@@ -234,70 +227,35 @@ async fn who_cannot_renew_stops_writing_long_before_another_one_begins() {
 
 #[tokio::test(start_paused = true)]
 async fn never_do_two_write_whatever_their_networks_do() {
-    for seed in 0..8 {
+    for seed in 0..16 {
         let (leases, mut random) = (Leases::default(), StdRng::seed_from_u64(seed));
         let all: Vec<_> = ["a", "b", "c"]
-            .map(|name| Process::start(&leases, name, 2))
+            .map(|name| Process::start(&leases, name))
             .into();
-        // When each process was last seen to write to each shard.
-        let mut wrote = [[None::<Instant>; 3]; 2];
+        // When each process was last seen to write.
+        let mut wrote = [None::<Instant>; 3];
         for _ in 0..1500 {
             if random.random_ratio(1, 50) {
                 all[random.random_range(0..all.len())]
                     .set(LINKS[random.random_range(0..LINKS.len())]);
             }
             sleep(LOOK).await;
-            for (shard, wrote) in wrote.iter_mut().enumerate() {
-                let leading: Vec<_> = (0..all.len())
-                    .filter(|index| all[*index].leads(shard))
-                    .collect();
-                assert!(
-                    leading.len() <= 1,
-                    "seed {seed}: {leading:?} write to shard {shard}"
-                );
-                let Some(index) = leading.first().copied() else {
-                    continue;
-                };
-                // What another one began while it wrote has ended, as each request has its
-                // deadline.
-                wrote[index] = None;
-                assert!(
-                    wrote.iter().flatten().all(|then| then.elapsed() >= ALMOST),
-                    "seed {seed}: shard {shard}"
-                );
-                wrote[index] = Some(Instant::now());
-            }
+            let leading: Vec<_> = (0..all.len()).filter(|index| all[*index].leads()).collect();
+            assert!(leading.len() <= 1, "seed {seed}: {leading:?} write");
+            let Some(index) = leading.first().copied() else {
+                continue;
+            };
+            // What another one began while it wrote has ended, as each request has its deadline.
+            wrote[index] = None;
+            assert!(
+                wrote.iter().flatten().all(|then| then.elapsed() >= ALMOST),
+                "seed {seed}"
+            );
+            wrote[index] = Some(Instant::now());
         }
         for process in &all {
             process.set(Link::Up);
         }
-        until("everything is led", VALID * 3, || {
-            (0..2).all(|shard| all.iter().any(|process| process.leads(shard)))
-        })
-        .await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_process_that_comes_later_gets_its_share() {
-    let leases = Leases::default();
-    let first = Process::start(&leases, "a", 4);
-    until("the first leads all", EVERY, || {
-        (0..4).all(|shard| first.leads(shard))
-    })
-    .await;
-    let second = Process::start(&leases, "b", 4);
-    until("the second leads two", VALID * 3, || {
-        (0..4).filter(|shard| second.leads(*shard)).count() == 2
-    })
-    .await;
-    let shared: Vec<_> = (0..4).map(|shard| second.leads(shard)).collect();
-    assert!(!shared[0], "the first shard moves last");
-    for _ in 0..600 {
-        sleep(LOOK).await;
-        let as_shared = |shard: usize| {
-            second.leads(shard) == shared[shard] && first.leads(shard) != shared[shard]
-        };
-        assert!((0..4).all(as_shared), "nothing goes to and fro");
+        until("one leads", VALID * 3, || all.iter().any(Process::leads)).await;
     }
 }

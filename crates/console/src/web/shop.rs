@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use operations::{backups, jobs};
 use plan::{
     rollout::over,
-    why::{self, Answer as Why},
+    why::{self, Explanation},
 };
 use release::Migration;
 use std::{collections::BTreeMap, sync::Arc};
@@ -35,9 +35,9 @@ struct Page {
     frame: Frame,
     name: String,
     health: Health,
-    why: Why,
+    why: Explanation,
     /// What is wrong with the pods and the Secret.
-    ailing: Why,
+    ailing: Explanation,
     pods: Pods,
     /// How many pods are ready, of how many.
     ready: String,
@@ -207,7 +207,7 @@ fn page(frame: Frame, name: &str, shop: &Shop, known: &Known) -> Page {
         frame,
         name: name.to_owned(),
         health: Health::of_shop(shop),
-        ailing: Why {
+        ailing: Explanation {
             facts: Vec::new(),
             advice: Vec::new(),
             ..why.clone()

@@ -74,7 +74,7 @@ pub(super) async fn run(
 enum Done {
     Opened(Result<Ca, Problem>),
     Host(IssueOutcome),
-    RenewalWindow(String, Result<RenewalWindow, Problem>),
+    Window(String, Result<RenewalWindow, Problem>),
     Forgotten,
     Kept(Result<bool, ApiError>),
 }

@@ -10,6 +10,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use runtime::fixtures::free_port;
 use serde_json::json;
 use std::{
     convert::Infallible,
@@ -40,11 +41,6 @@ fn tool(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not installed; run `make tools`"))
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn start(program: &str, arguments: &[String], variables: &[(&str, String)], log: &Path) -> Child {
     let log = std::fs::File::create(log).unwrap();
     Command::new(tool(program))
@@ -58,13 +54,14 @@ fn start(program: &str, arguments: &[String], variables: &[(&str, String)], log:
         .unwrap()
 }
 
-/// Waits for a page.
-async fn up(tls: &Tls, url: &str) {
+/// Waits for a page of a program, which writes this log.
+async fn up(tls: &Tls, url: &str, log: &Path) {
     let began = Instant::now();
     while tls.ask(url, None).await.is_none() {
         assert!(
             began.elapsed() < Duration::from_secs(30),
-            "{url} does not answer"
+            "{url} does not answer; its program says: {}",
+            std::fs::read_to_string(log).unwrap()
         );
         sleep(Duration::from_millis(50)).await;
     }
@@ -243,7 +240,7 @@ impl Pebble {
         ];
         let log = directory.join("pebble.log");
         let process = start("pebble", &arguments, &variables, &log);
-        up(tls, &format!("https://127.0.0.1:{port}/dir")).await;
+        up(tls, &format!("https://127.0.0.1:{port}/dir"), &log).await;
         Self {
             port,
             management: format!("https://127.0.0.1:{management}"),

@@ -36,7 +36,7 @@ pub(super) async fn pass(controller: &Controller, now: Timestamp) -> Result<(), 
     {
         controller
             .connections
-            .first_writer()
+            .fleet_writer()
             .apply(&job, Conflicts::Refuse)
             .await?;
         info!(release, class, job = %job.identity(), "build begun");
@@ -126,7 +126,7 @@ async fn record(
     let patch = json!({ "status": { "builds": builds } });
     if controller
         .connections
-        .first_writer()
+        .fleet_writer()
         .merge(&longshore("Release", release), Some("status"), &patch)
         .await?
     {

@@ -59,7 +59,7 @@ async fn statuses(controller: &Controller, now: Timestamp) -> Result<(), ApiErro
         let patch = json!({ "status": { "conditions": conditions } });
         if controller
             .connections
-            .first_writer()
+            .fleet_writer()
             .merge(&longshore("Release", &name), Some("status"), &patch)
             .await?
         {
@@ -75,7 +75,7 @@ async fn statuses(controller: &Controller, now: Timestamp) -> Result<(), ApiErro
         let patch = json!({ "status": status });
         if controller
             .connections
-            .first_writer()
+            .fleet_writer()
             .merge(&longshore("ShopClass", &name), Some("status"), &patch)
             .await?
             && let Some(class) = controller.lock().fleet.classes.get_mut(&name)

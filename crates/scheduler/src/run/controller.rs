@@ -79,7 +79,7 @@ impl Controller {
         }
         Self {
             events: Events::new(cluster.client(), &settings.identity),
-            connections: Connections::new(cluster, settings.shards, queue.requests()),
+            connections: Connections::new(cluster, queue.requests()),
             queue,
             state: Mutex::new(state),
             counts: Counts::default(),

@@ -1,5 +1,5 @@
 //! The reconcile loop. It reconciles a limited number of shops at a time, first those for which a
-//! person waits, and only shops of shards that this process leads.
+//! person waits, and only while this process leads.
 
 use super::{Controller, Ended, GRACE, audit::Audits, reconcile};
 use std::{
@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Reconciles shops, a limited number at a time, as long as this process leads their shards.
+/// Reconciles shops, a limited number at a time, as long as this process leads.
 pub(super) async fn run(
     controller: Arc<Controller>,
     stop: CancellationToken,
@@ -59,11 +59,11 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// The next shop of a shard that this process leads; other processes lead the other shards.
+/// The next shop, while this process leads.
 fn next(controller: &Controller) -> Option<String> {
     loop {
         let shop = controller.queue.take(controller.settings.at_once)?;
-        if controller.connections.leads_shop(&shop) {
+        if controller.connections.leads() {
             return Some(shop);
         }
         controller.queue.done(&shop, Ended::Settled);

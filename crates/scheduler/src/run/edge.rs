@@ -154,7 +154,7 @@ async fn write(controller: &Controller, shards: &[Object]) -> Result<(), Problem
     }
     let count = steps.len();
     let (done, error) = match apply::steps(
-        &controller.connections.first_writer(),
+        &controller.connections.fleet_writer(),
         steps,
         Ownership::Take,
     )

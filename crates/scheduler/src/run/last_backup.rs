@@ -97,7 +97,7 @@ pub(super) async fn ensure(
     };
     controller
         .connections
-        .first_writer()
+        .fleet_writer()
         .apply(&Object::dynamic(&job), Conflicts::Take)
         .await?;
     info!(shop, job = name, "last backup begun");

@@ -58,9 +58,9 @@ const ALL: &[Metric] = &[
         Value::Gauge(|snapshot| snapshot.objects),
     ),
     (
-        "longshore_scheduler_shards_led",
-        "Shards that this process leads.",
-        Value::Gauge(|snapshot| snapshot.controller.connections.led()),
+        "longshore_scheduler_leads",
+        "Whether this process leads, 1 or 0. The others wait.",
+        Value::Gauge(|snapshot| usize::from(snapshot.controller.connections.leads())),
     ),
     (
         "longshore_scheduler_queue_shops",

@@ -5,8 +5,8 @@
 //!  Shops of classes that ask ──► lookups ──► DNS ──► status.provenHosts ──► claims ──► routes
 //! ```
 //!
-//! Each process does so for the shops of its shards. What is written is read by all of them, so
-//! that no start waits for DNS, and the processes do not differ.
+//! The process that leads does so. The next one reads what was written, so that no start waits for
+//! DNS.
 
 use super::{Controller, queue::Priority};
 use api::proof;
@@ -16,7 +16,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -77,8 +77,12 @@ pub(super) async fn run(
 /// The hosts that are looked up now, and when the next one is due.
 fn look(controller: &Controller, now: Timestamp) -> (Vec<String>, Option<Timestamp>) {
     let mut state = controller.lock();
-    let leads = |shop: &str| controller.connections.leads_shop(shop);
-    let wanted = wanted(&state.fleet, &state.claims, leads);
+    let wanted = if controller.connections.leads() {
+        wanted(&state.fleet, &state.claims)
+    } else {
+        // What was found would be old if this process led again.
+        BTreeMap::new()
+    };
     state.proofs.due(wanted, now)
 }
 
@@ -115,13 +119,15 @@ fn take(controller: &Controller, answered: Result<(String, DnsAnswer), tokio::ta
 
 /// Shops of which something else is proven than their status says, with what is.
 fn changes(controller: &Controller) -> Vec<(String, Vec<String>)> {
+    if !controller.connections.leads() {
+        return Vec::new();
+    }
     let state = controller.lock();
-    let led = |shop: &str| controller.connections.leads_shop(shop);
     let change = |(name, shop): (&String, &api::Shop)| {
         let class = state.fleet.classes.get(&shop.spec.class)?;
         let old = shop.status.as_ref().map(|status| &status.proven_hosts);
         let old = old.map_or(&[][..], Vec::as_slice);
-        if (class.spec.domain_proof.is_none() && old.is_empty()) || !led(name) {
+        if class.spec.domain_proof.is_none() && old.is_empty() {
             return None;
         }
         let needed = proof::needed(shop, Some(class));

@@ -128,10 +128,8 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
     );
     let live = controller.lock().live(shop);
     let steps = gate(&[], &live, |_| None, now);
-    // No leader of its shard looks at a shop that is not in the registry: the one of the first
-    // shard takes it down, under its own Lease.
     let done = match apply::steps(
-        &controller.connections.first_writer(),
+        &controller.connections.fleet_writer(),
         steps,
         apply::Ownership::Ask,
     )

@@ -1,8 +1,8 @@
-//! Starts the watches and the candidates for Leases, and gives Leases back.
+//! Starts the watches and the candidate for the Lease, and gives the Lease back.
 
 use super::{Candidate, Controller, halt, watch};
+use api::LEASE;
 use client::KINDS;
-use client::shard_balance::ShardBalance;
 use runtime::Tasks;
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use tracing::Span;
@@ -46,56 +46,34 @@ pub(super) fn watches(
     }
 }
 
-fn lease_name(shard: usize, shards: u32) -> String {
-    format!("longshore-scheduler-{shard}-of-{shards}")
-}
-
-pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>) {
-    let holders = ShardBalance::default();
-    for (shard, held) in controller.connections.held.iter().enumerate() {
-        let candidate = Candidate {
-            cluster: controller.connections.cluster.clone(),
-            namespace: controller.settings.namespace.clone(),
-            name: lease_name(shard, controller.settings.shards),
-            identity: controller.settings.identity.clone(),
-            held: held.clone(),
-            shard,
-            balance: holders.clone(),
+pub(super) fn lease(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>) {
+    let candidate = Candidate {
+        cluster: controller.connections.cluster.clone(),
+        namespace: controller.settings.namespace.clone(),
+        name: LEASE.to_owned(),
+        identity: controller.settings.identity.clone(),
+        held: controller.connections.leadership.clone(),
+    };
+    let shared = Arc::clone(controller);
+    tasks.spawn("lease", Span::current(), move |stop| async move {
+        let changed = |leads| {
+            if leads {
+                shared.everything();
+            }
         };
-        let shared = Arc::clone(controller);
-        tasks.spawn("lease", Span::current(), move |stop| async move {
-            candidate
-                .run(
-                    |leads| {
-                        if leads {
-                            shared.everything();
-                        }
-                    },
-                    stop,
-                )
-                .await;
-            Ok(())
-        });
-    }
+        candidate.run(changed, stop).await;
+        Ok(())
+    });
 }
 
 pub(super) async fn give_back(controller: &Controller) {
-    for (shard, held) in controller
-        .connections
-        .held
-        .iter()
-        .enumerate()
-        .filter(|(_, held)| held.is())
-    {
-        held.give_up();
-        let (settings, name) = (
-            &controller.settings,
-            lease_name(shard, controller.settings.shards),
-        );
+    let (connections, settings) = (&controller.connections, &controller.settings);
+    if connections.leads() {
+        connections.leadership.give_up();
         Candidate::give_back(
-            &controller.connections.cluster,
+            &connections.cluster,
             &settings.namespace,
-            &name,
+            LEASE,
             &settings.identity,
         )
         .await;

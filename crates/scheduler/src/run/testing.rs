@@ -21,7 +21,6 @@ pub(super) fn controller(script: &Script) -> Controller {
     let settings = Settings {
         namespace: "longshore-system".to_owned(),
         identity: "test".to_owned(),
-        shards: 1,
         at_once: 1,
         listen: ([127, 0, 0, 1], 0).into(),
         limit: Limit::Default,
@@ -32,7 +31,7 @@ pub(super) fn controller(script: &Script) -> Controller {
     };
     let cluster = script.cluster().patient(Duration::ZERO);
     let mut controller = Controller::new(&cluster, settings, &BTreeSet::new());
-    controller.connections.held = vec![Leadership::leading()];
+    controller.connections.leadership = Leadership::leading();
     controller
         .connections
         .halt

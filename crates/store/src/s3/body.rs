@@ -1,6 +1,6 @@
 //! Reading an object: a body that resumes by itself.
 
-use super::{Answer, Inner, Said};
+use super::{FailedRequest, Inner, Said};
 use crate::{
     Body, Etag, Object, StoreError, Subject,
     retry::{Attempts, Class, Failure},
@@ -66,7 +66,7 @@ pub(super) async fn whole(
         };
         match inner.ask(0, request).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::NotModified,
                 ..
             }) => Ok(None),
@@ -257,7 +257,7 @@ impl Reading {
                     Ok(()) => return Ok(()),
                     Err(failure) => failure,
                 },
-                Ok(Err(Answer {
+                Ok(Err(FailedRequest {
                     said: Said::Range, ..
                 })) => Failure::last(self.short()),
                 Ok(Err(answer)) => inner.failure(&self.subject, answer),

@@ -1,6 +1,6 @@
 //! Looking an object up.
 
-use super::{Answer, Inner, Said};
+use super::{FailedRequest, Inner, Said};
 use crate::{Info, StoreError, Subject, retry::Failure};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -41,11 +41,11 @@ impl Inner {
                     etag: Self::state(subject, found.e_tag)?,
                 }))
             }
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::Missing,
                 ..
             }) => self.check_bucket(subject).await.map(|()| None),
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::Forbidden | Said::Refused | Said::Region(None),
                 ..
             }) => self.first_byte(subject, key).await,
@@ -78,13 +78,13 @@ impl Inner {
                     etag: Self::state(subject, found.e_tag)?,
                 }))
             }
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::Range, ..
             }) => Err(Failure::last(StoreError::Short {
                 subject: subject.clone(),
                 end: 1,
             })),
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::Missing,
                 ..
             }) => Ok(None),
@@ -102,11 +102,11 @@ impl Inner {
         {
             Ok(_) => {}
             // S3 hides a bucket's contents from us, not that it exists.
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::Forbidden,
                 ..
             }) => self.seen.store(true, Relaxed),
-            Err(Answer {
+            Err(FailedRequest {
                 said: Said::Missing,
                 ..
             }) => {

@@ -1,6 +1,6 @@
 //! Keeping a file: in one request up to 8 MiB, in parallel parts above.
 
-use super::{Answer, Inner, Said, hit, put};
+use super::{FailedRequest, Inner, Said, hit, put};
 use crate::{Condition, StoreError, Subject};
 use aws_sdk_s3::{
     primitives::ByteStream,
@@ -208,7 +208,7 @@ impl<'a> Upload<'a> {
                 // The upload is gone where an attempt before this one completed it and its answer
                 // was lost.
                 Err(
-                    answer @ Answer {
+                    answer @ FailedRequest {
                         said: Said::Upload, ..
                     },
                 ) => match self.inner.head(self.subject, self.key).await? {
@@ -251,7 +251,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    fn failure(&self, answer: Answer) -> crate::retry::Failure {
+    fn failure(&self, answer: FailedRequest) -> crate::retry::Failure {
         self.inner.failure(self.subject, answer)
     }
 }

@@ -1,6 +1,6 @@
 //! Keeping bytes that are in memory.
 
-use super::{Answer, Inner, Said, body};
+use super::{FailedRequest, Inner, Said, body};
 use crate::{
     Action, Condition, Etag, StoreError, Subject,
     retry::{Class, Failure},
@@ -69,7 +69,7 @@ async fn once(
     match inner.ask(size, request).await {
         Ok(done) => Inner::state(subject, done.e_tag),
         // What `If-Match` says of a key that is not there.
-        Err(Answer {
+        Err(FailedRequest {
             said: Said::Missing,
             ..
         }) if matches!(condition, Condition::Matches(_)) => {
@@ -79,7 +79,7 @@ async fn once(
         }
         // The store's word alone, such as NotImplemented, does not say what it is that it cannot
         // do.
-        Err(Answer {
+        Err(FailedRequest {
             said: Said::Refused,
             code,
         }) => {
@@ -95,7 +95,7 @@ async fn once(
             };
             Err(inner.failure(
                 subject,
-                Answer {
+                FailedRequest {
                     said: Said::Refused,
                     code: format!("{code}{asked}"),
                 },

@@ -2,7 +2,7 @@
 
 use crate::{
     api::Api,
-    world::{Program, metric, pod, port, settings, shop, until},
+    world::{Program, metric, pod, settings, shop, until},
 };
 use http::{Request, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Full};
@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
+use runtime::fixtures::free_port;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -149,7 +150,7 @@ async fn serving(directory: &Path, agents: u16, server: &Authority) -> (Settings
     let (leaf, key) = server.sign("watch", ExtendedKeyUsagePurpose::ServerAuth);
     fs::write(certificate.join("tls.crt"), leaf.pem()).unwrap();
     fs::write(certificate.join("tls.key"), key.serialize_pem()).unwrap();
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port().await));
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let settings = Settings {
         custom_metrics: Some(CustomMetrics {
             listen,
@@ -183,7 +184,7 @@ fn values(list: &Value) -> Vec<(&str, &str)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_server_is_told_how_busy_pods_are_and_nobody_else_is() {
     let directory = tempfile::tempdir().unwrap();
-    let (api, agents) = (Api::new().await, port().await);
+    let (api, agents) = (Api::new().await, free_port());
     let (front, server) = (Authority::new("front"), Authority::new("server"));
     let mut pods = Vec::new();
     for (name, address, busy) in [("acme", ACME, 2), ("liar", LIAR, 4_000_000_000)] {

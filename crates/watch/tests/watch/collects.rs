@@ -3,9 +3,10 @@
 use crate::{
     agents::{Hostile, agent, hostile},
     api::Api,
-    world::{Program, ask, get, metric, pod, port, settings, shop, until},
+    world::{Program, ask, get, metric, pod, settings, shop, until},
 };
 use observe::v1::{ErrorGroup, Problem, Shops, State};
+use runtime::fixtures::free_port;
 use serde_json::json;
 use std::{net::Ipv4Addr, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -26,7 +27,7 @@ fn domains(host: &str) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_are_seen_soon_and_counted_once_whatever_is_lost_or_starts_anew() {
-    let (api, port) = (Api::new().await, port().await);
+    let (api, port) = (Api::new().await, free_port());
     shop(&api, "acme", &domains("www.acme.example"));
     pod(&api, "web-0", "shop-acme", OURS);
     let agent = agent(OURS, port).await;
@@ -85,7 +86,7 @@ async fn errors_are_seen_soon_and_counted_once_whatever_is_lost_or_starts_anew()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_agents_change_nothing_for_others_and_speak_for_no_other_shop() {
-    let (api, port) = (Api::new().await, port().await);
+    let (api, port) = (Api::new().await, free_port());
     shop(&api, "acme", &domains("www.acme.example"));
     shop(&api, "evil", &domains("www.evil.example"));
     pod(&api, "web-0", "shop-acme", OURS);
@@ -132,7 +133,7 @@ async fn hostile_agents_change_nothing_for_others_and_speak_for_no_other_shop() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_say_what_becomes_of_a_group_and_the_api_says_what_it_does_not_take() {
-    let (api, port) = (Api::new().await, port().await);
+    let (api, port) = (Api::new().await, free_port());
     shop(&api, "acme", &domains("www.acme.example"));
     pod(&api, "web-0", "shop-acme", OURS);
     let agent = agent(OURS, port).await;
@@ -211,7 +212,7 @@ async fn people_say_what_becomes_of_a_group_and_the_api_says_what_it_does_not_ta
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_lost_or_damaged_is_begun_anew_and_agents_say_what_they_have() {
-    let (api, port) = (Api::new().await, port().await);
+    let (api, port) = (Api::new().await, free_port());
     shop(&api, "acme", &domains("www.acme.example"));
     pod(&api, "web-0", "shop-acme", OURS);
     let agent = agent(OURS, port).await;

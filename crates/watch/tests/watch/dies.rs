@@ -3,10 +3,11 @@
 use crate::{
     agents::agent,
     api::Api,
-    world::{get, pod, port, program, shop, until},
+    world::{get, pod, program, shop, until},
 };
 use observe::v1::Errors;
 use parking_lot::Mutex;
+use runtime::fixtures::free_port;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -57,8 +58,8 @@ fn counted(errors: &Errors) -> BTreeMap<u64, u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_loses_nothing_that_was_told_and_counts_nothing_twice() {
-    let (api, agents) = (Api::new().await, port().await);
-    let listen: SocketAddr = (Ipv4Addr::LOCALHOST, port().await).into();
+    let (api, agents) = (Api::new().await, free_port());
+    let listen: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()).into();
     shop(
         &api,
         "acme",

@@ -3,8 +3,9 @@
 use crate::{
     api::Api,
     hosts::{nginx, write_many},
-    world::{Program, port, settings, shop, until},
+    world::{Program, settings, shop, until},
 };
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{env, process::Command, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -68,7 +69,7 @@ async fn two_lost_packets_in_a_hundred_are_no_incident() {
     let seconds = env::var("PROBE_SECONDS").map_or(PROBE_SECONDS, |it| it.parse().unwrap());
     let every = Duration::from_secs(seconds);
     let directory = tempfile::tempdir().unwrap();
-    let (api, port) = (Api::new().await, port().await);
+    let (api, port) = (Api::new().await, free_port());
     write_many(directory.path(), port);
     let _server = nginx(directory.path());
     for name in ["a", "b"] {

@@ -3,8 +3,9 @@
 use crate::{
     api::Api,
     hosts::{nginx, write_many},
-    world::{metric, port, program, shop, until},
+    world::{metric, program, shop, until},
 };
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -44,8 +45,8 @@ pub fn peak(pid: u32) -> u64 {
 #[ignore = "three minutes; make bench-watch"]
 async fn ten_thousand_domains_are_probed_each_minute_on_time() {
     let directory = tempfile::tempdir().unwrap();
-    let (api, port) = (Api::new().await, port().await);
-    let listen: SocketAddr = (Ipv4Addr::LOCALHOST, crate::world::port().await).into();
+    let (api, port) = (Api::new().await, free_port());
+    let listen: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()).into();
     write_many(directory.path(), port);
     let _server = nginx(directory.path());
     for name in 0..SHOPS {

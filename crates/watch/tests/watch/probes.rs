@@ -3,10 +3,11 @@
 use crate::{
     api::Api,
     hosts::{name_server, nginx, write},
-    world::{Program, get, metric, port, settings, shop, until},
+    world::{Program, get, metric, settings, shop, until},
 };
 use jiff::Timestamp;
 use observe::v1::{Cause, Incident, Shops, Uptime, Vantage};
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{net::Ipv4Addr, path::Path, time::Duration};
 use tokio::{
@@ -152,7 +153,7 @@ fn says_what_is_wrong(uptime: &Uptime) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_way_to_fail_has_its_cause_and_an_incident_ends_when_the_host_answers() {
     let directory = tempfile::tempdir().unwrap();
-    let (api, port, back) = (Api::new().await, port().await, port().await);
+    let (api, port, back) = (Api::new().await, free_port(), free_port());
     let ((quiet, _silent), (dns, _names)) = (silent().await, name_server().await);
     write(directory.path(), port, back, quiet);
     let mut server = nginx(directory.path());
@@ -232,7 +233,7 @@ async fn each_way_to_fail_has_its_cause_and_an_incident_ends_when_the_host_answe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_failure_is_no_incident() {
     let directory = tempfile::tempdir().unwrap();
-    let (api, port, back) = (Api::new().await, port().await, port().await);
+    let (api, port, back) = (Api::new().await, free_port(), free_port());
     let (dns, _names) = name_server().await;
     write(directory.path(), port, back, back);
     let _server = nginx(directory.path());

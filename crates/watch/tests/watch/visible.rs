@@ -4,9 +4,10 @@ use crate::{
     agents::{Agent, agent},
     api::Api,
     many::{peak, processor},
-    world::{metric, pod, port, program, shop, until},
+    world::{metric, pod, program, shop, until},
 };
 use observe::v1::Errors;
+use runtime::fixtures::free_port;
 use serde_json::json;
 use std::{
     fs,
@@ -32,8 +33,8 @@ fn address(number: u16) -> Ipv4Addr {
 #[ignore = "two minutes; make bench-watch"]
 async fn errors_of_a_thousand_agents_are_seen_soon() {
     let directory = tempfile::tempdir().unwrap();
-    let (api, port) = (Api::new().await, port().await);
-    let listen: SocketAddr = (Ipv4Addr::LOCALHOST, crate::world::port().await).into();
+    let (api, port) = (Api::new().await, free_port());
+    let listen: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()).into();
     let mut agents = Vec::<Agent>::new();
     for number in 0..AGENTS {
         let name = format!("shop{number}");

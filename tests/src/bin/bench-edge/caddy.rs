@@ -7,10 +7,11 @@ use super::{
 };
 use e2e::{
     figures::table,
-    haproxy::{Edge, free_port},
+    haproxy::Edge,
     peers::required,
     process::{Program, Running},
 };
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{
     fs,

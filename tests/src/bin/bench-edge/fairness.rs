@@ -4,11 +4,12 @@
 use super::measure::{milliseconds, percentiles, spread, used};
 use e2e::{
     figures::table,
-    haproxy::{Backend, Edge, Relay, Tells, free_port},
+    haproxy::{Backend, Edge, Relay, Tells},
     peers::required,
     process::{Program, Running},
 };
 use edge::agent::lines::Target;
+use runtime::fixtures::free_port;
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},

@@ -6,9 +6,9 @@ use e2e::{
     peers::required,
     process::Program,
     shop::scratch,
-    web::free_port,
 };
 use jiff::{SignedDuration, Timestamp};
+use runtime::fixtures::free_port;
 use std::{
     error::Error,
     fmt::Write as _,

@@ -6,8 +6,8 @@ use e2e::{
     peers::required,
     process::{Program, Running},
     shop::scratch,
-    web::free_port,
 };
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{
     error::Error,

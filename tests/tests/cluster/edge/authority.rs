@@ -2,11 +2,11 @@
 
 use super::LIFE;
 use e2e::{
-    haproxy::free_port,
     peers::required,
     platform::edge::Signed,
     process::{Program, Running},
 };
+use runtime::fixtures::free_port;
 use serde_json::json;
 use std::{
     fs,

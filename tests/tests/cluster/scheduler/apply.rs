@@ -151,7 +151,7 @@ fn refuses_files_alone(cluster: &Cluster, scheduler: &Scheduler<'_>, folder: &Pa
     assert!(
         refused
             .stderr
-            .contains("holds the Lease longshore-system/longshore-scheduler-0-of-1"),
+            .contains("holds the Lease longshore-system/longshore-scheduler,"),
         "{}",
         refused.stderr
     );

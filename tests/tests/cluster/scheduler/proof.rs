@@ -8,6 +8,7 @@ use e2e::{
     peers::required,
     process::{Program, Running},
 };
+use runtime::fixtures::free_port;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{

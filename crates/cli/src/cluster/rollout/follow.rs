@@ -1,6 +1,6 @@
 //! Waiting for a rollout's end, for who starts one and must know what became of it, such as CI.
 
-use crate::cluster::CommandError;
+use crate::cluster::ClusterError;
 use api::{Phase, Rollout};
 use client::Cluster;
 use operations::rollout::found;

@@ -1,6 +1,6 @@
 //! The Secret of a new shop: where the values of its keys come from, and which are missing.
 
-use crate::cluster::CommandError;
+use crate::cluster::ClusterError;
 use operations::create::SecretKeys;
 use std::{
     collections::{BTreeMap, BTreeSet},

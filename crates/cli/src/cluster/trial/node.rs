@@ -6,7 +6,7 @@
     reason = "a person's trial, which no failpoint interrupts"
 )]
 
-use crate::cluster::CommandError;
+use crate::cluster::ClusterError;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,

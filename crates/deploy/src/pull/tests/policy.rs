@@ -85,7 +85,7 @@ async fn an_expired_release_is_not_activated_and_goes_on_running() {
         .pull_with(|settings| settings.now = at(NOW + 5))
         .await
         .unwrap();
-    assert_eq!(later.outcome, Outcome::AlreadyActive);
+    assert_eq!(later.outcome, PullOutcome::AlreadyActive);
 }
 
 #[tokio::test]

@@ -55,9 +55,7 @@ fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp)
     state
         .removed
         .retain(|at| now.duration_since(*at) < SignedDuration::from_hours(1));
-    let limit = controller
-        .connections
-        .removals(controller.settings.limit, state.fleet.shops.len());
+    let limit = controller.settings.limit.shops(state.fleet.shops.len());
     if state.removed.len() >= limit {
         let hint = if controller.settings.limit == Limit::Default {
             "; allow more with --delete-at-most"
@@ -65,8 +63,7 @@ fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp)
             ""
         };
         return Some(format!(
-            "{limit} shops lost their workloads in the last hour, which is the limit of this \
-             process{hint}"
+            "{limit} shops lost their workloads in the last hour, which is the limit{hint}"
         ));
     }
     state.removed.push(now);

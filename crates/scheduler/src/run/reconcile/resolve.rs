@@ -3,7 +3,7 @@
 use super::{failure, initial_release, maintenance, maintenance::Maintenance, migration_lock};
 use crate::run::Controller;
 use api::{ResolvedRelease, Shop, ShopClass};
-use cell::{Pods, migration::Migration};
+use cell::{Pods, migration::MigrationState};
 use client::ApiError;
 use jiff::Timestamp;
 use render::assign::{AssignError, Resolution};

@@ -53,7 +53,7 @@ pub(super) async fn record(
     }
     controller
         .connections
-        .first_writer()
+        .fleet_writer()
         .merge(
             &client::longshore("Rollout", name),
             Some("status"),

@@ -46,7 +46,7 @@ pub(super) async fn record(
     };
     if controller
         .connections
-        .first_writer()
+        .fleet_writer()
         .merge(
             &client::shop(shop),
             Some("status"),

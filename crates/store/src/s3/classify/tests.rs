@@ -72,7 +72,7 @@ fn each_answer_has_its_reason_and_class() {
         };
         let code = Some(code).filter(|code| !code.is_empty());
         let said = meaning(status, code, region.map(str::to_owned), None);
-        let failure = Answer {
+        let failure = FailedRequest {
             said,
             code: word(status, code),
         }

@@ -9,10 +9,10 @@ use super::{CONSOLE, Place, logged, with_shops_and_roles};
 use crate::scheduler::{LONG, Scheduler};
 use e2e::{
     cluster::{Cluster, eventually},
-    haproxy::free_port,
     peers::required,
     process::Running,
 };
+use runtime::fixtures::free_port;
 use serde_json::Value;
 use std::{fs, net::TcpStream, path::Path};
 
