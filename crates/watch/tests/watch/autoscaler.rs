@@ -144,7 +144,7 @@ async fn ask(
 }
 
 /// Settings with a certificate of this authority in a directory, as a Secret is mounted.
-async fn serving(directory: &Path, agents: u16, server: &Authority) -> (Settings, SocketAddr) {
+fn serving(directory: &Path, agents: u16, server: &Authority) -> (Settings, SocketAddr) {
     let certificate = directory.join("certificate");
     fs::create_dir(&certificate).unwrap();
     let (leaf, key) = server.sign("watch", ExtendedKeyUsagePurpose::ServerAuth);
@@ -202,7 +202,7 @@ async fn the_api_server_is_told_how_busy_pods_are_and_nobody_else_is() {
         pods.push(agent(address, agents, busy).await);
     }
     front_proxy(&api, &front);
-    let (settings, listen) = serving(directory.path(), agents, &server).await;
+    let (settings, listen) = serving(directory.path(), agents, &server);
     let program = Program::begin(&api, settings).await;
 
     let good = front.sign("front-proxy-client", ExtendedKeyUsagePurpose::ClientAuth);

@@ -76,12 +76,6 @@ pub fn pod(api: &Api, name: &str, namespace: &str, address: Ipv4Addr) {
     api.put("pods", name, pod);
 }
 
-/// A port that is free at all addresses of this machine.
-pub async fn port() -> u16 {
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// The program, while it is held.
 pub struct Program {
     pub address: SocketAddr,

@@ -40,7 +40,7 @@ pub(super) async fn write(
     }
     match &applied.outcome {
         ReconcileOutcome::NotRendered(why) => {
-            controller.events.warn(shop, "NotRendered", why).await
+            controller.events.warn(shop, "NotRendered", why).await;
         }
         ReconcileOutcome::Claimed(why) => controller.events.warn(shop, "Claimed", why).await,
         ReconcileOutcome::NotApplied { reason, message } => {
