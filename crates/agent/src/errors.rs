@@ -54,7 +54,7 @@ struct Unread {
 
 /// Where an error was found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Location<'a> {
+pub(crate) struct ErrorLocation<'a> {
     /// The short name of the tree that wrote it, if it is one's own.
     pub(crate) tree: Option<&'a str>,
     /// The file, as a path in the tree.
@@ -96,7 +96,7 @@ impl Errors {
     }
 
     /// Counts an error, and tells it where the limits let it.
-    pub(crate) fn take(&self, event: &Event, place: Location<'_>) {
+    pub(crate) fn take(&self, event: &Event, place: ErrorLocation<'_>) {
         let running = self
             .board
             .now()

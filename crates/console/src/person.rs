@@ -37,7 +37,7 @@ pub(crate) struct Person {
 /// What a person sees, as of a moment.
 type AsOf = Option<(Instant, Arc<View>)>;
 /// People by their name and groups, and when each asked last.
-type Visitors = HashMap<(String, Vec<String>), (Instant, Person)>;
+type PeopleByName = HashMap<(String, Vec<String>), (Instant, Person)>;
 
 /// What a person sees, and since when that is known. One request asks; others wait for its answer.
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ pub(crate) enum People {
 pub(crate) struct Crowd {
     own: Cluster,
     namespace: String,
-    known: Mutex<Visitors>,
+    known: Mutex<PeopleByName>,
 }
 
 impl Crowd {

@@ -14,7 +14,7 @@
 mod pair;
 mod token;
 
-/// What a rule found at a place: how many bytes stay, and how many after them are replaced.
+/// What a rule masks at a place: how many bytes stay, and how many after them are replaced.
 struct Masked {
     stay: usize,
     replaced: usize,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use render::assign;
 use serde::Serialize;
 
-/// The answer.
+/// Why a shop is as it is, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {

@@ -41,7 +41,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-use turns::{Poll, PollOutcome, TICK, Turns};
+use turns::{DuePoll, PollOutcome, TICK, Turns};
 
 /// Agents that are asked at once.
 const AT_ONCE: usize = 256;
@@ -139,7 +139,7 @@ impl Collector {
     }
 
     /// Asks one agent, and keeps what it says.
-    async fn one(&self, question: Poll) -> PollOutcome {
+    async fn one(&self, question: DuePoll) -> PollOutcome {
         // Its namespace says which shop it is, whatever it says itself.
         let shop = self
             .fleet

@@ -19,7 +19,7 @@ mod words;
 
 pub use error::DatabaseError;
 
-use open::Opened;
+use open::DatabaseOrigin;
 use rusqlite::Connection;
 use std::{
     fmt,
@@ -162,8 +162,8 @@ impl Store {
     }
 }
 
-fn note(counts: &Counts, directory: &Path, found: Opened) {
-    if found == Opened::Rebuilt {
+fn note(counts: &Counts, directory: &Path, found: DatabaseOrigin) {
+    if found == DatabaseOrigin::Rebuilt {
         counts.rebuilt.fetch_add(1, Relaxed);
     }
     counts.bytes.store(open::bytes(directory), Relaxed);

@@ -12,7 +12,7 @@ use super::{
     rotated,
     tail::{Tail, Teller},
 };
-use crate::errors::{Errors, Location};
+use crate::errors::{ErrorLocation, Errors};
 use observe::{RECORD, Record, Source, text::one_line};
 use release::RelativePath;
 use rustix::{
@@ -381,7 +381,7 @@ impl Directory {
 fn teller<'a>(errors: &'a Errors, of: &'a Of, file: Option<&'a str>) -> Teller<'a> {
     Teller {
         errors,
-        place: Location {
+        place: ErrorLocation {
             tree: of.tree(),
             file,
         },

@@ -4,7 +4,7 @@
 //! What is too much for the next rounds, too, is left out, so that what comes next is read when it
 //! is new; it is counted, as far as that costs little.
 
-use crate::errors::{Errors, Location};
+use crate::errors::{ErrorLocation, Errors};
 use observe::{Event, Record, Records, Source, begins};
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -34,7 +34,7 @@ pub(super) struct Tail {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Teller<'a> {
     pub(super) errors: &'a Errors,
-    pub(super) place: Location<'a>,
+    pub(super) place: ErrorLocation<'a>,
 }
 
 impl Teller<'_> {

@@ -28,7 +28,7 @@ struct AgentState {
 
 /// A question that is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Poll {
+pub(crate) struct DuePoll {
     pub(crate) uid: String,
     pub(crate) place: RunningPod,
     pub(crate) since: u64,
@@ -86,7 +86,7 @@ impl Turns {
     }
 
     /// Up to `room` questions whose turn it is.
-    pub(crate) fn take(&mut self, room: usize, now: Instant) -> Vec<Poll> {
+    pub(crate) fn take(&mut self, room: usize, now: Instant) -> Vec<DuePoll> {
         for (uid, agent) in &mut self.pods {
             if !agent.asked && agent.next <= now {
                 agent.asked = true;
@@ -98,7 +98,7 @@ impl Turns {
             && let Some(uid) = self.due.pop_front()
         {
             if let Some(agent) = self.pods.get(&uid) {
-                questions.push(Poll {
+                questions.push(DuePoll {
                     uid,
                     place: agent.place.clone(),
                     since: agent.cursor,

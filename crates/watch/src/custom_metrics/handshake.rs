@@ -44,11 +44,11 @@ type Own = (Vec<CertificateDer<'static>>, Vec<u8>);
 /// How hands are shaken, once that is known.
 #[derive(Debug, Default)]
 pub(super) struct Handshake {
-    known: Mutex<Option<Accepted>>,
+    known: Mutex<Option<TlsSetup>>,
 }
 
 #[derive(Debug)]
-struct Accepted {
+struct TlsSetup {
     front: Arc<FrontProxy>,
     own: Own,
     config: Arc<ServerConfig>,
@@ -124,14 +124,14 @@ impl Handshake {
             (None, Some(own)) => own,
             (None, None) => make()?,
         };
-        let same = |it: &Accepted| it.front == front && it.own == own;
+        let same = |it: &TlsSetup| it.front == front && it.own == own;
         if self.known.lock().as_ref().is_some_and(same) {
             return Ok(());
         }
         let key =
             PrivateKeyDer::try_from(own.1.clone()).map_err(|why| Unknown::Own(why.to_owned()))?;
         let config = Arc::new(front.config((own.0.clone(), key))?);
-        *self.known.lock() = Some(Accepted { front, own, config });
+        *self.known.lock() = Some(TlsSetup { front, own, config });
         info!("custom metrics: known who may ask");
         Ok(())
     }

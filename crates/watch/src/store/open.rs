@@ -61,7 +61,7 @@ CREATE TABLE months (
 
 /// Whether the database was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opened {
+pub(super) enum DatabaseOrigin {
     /// It is the one of before.
     Kept,
     /// There was none.
@@ -80,7 +80,10 @@ pub(super) enum Opened {
     clippy::disallowed_methods,
     reason = "before anything that could be lost"
 )]
-pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Opened), DatabaseError> {
+pub(super) fn open(
+    directory: &Path,
+    limit: u64,
+) -> Result<(Connection, DatabaseOrigin), DatabaseError> {
     fs::create_dir_all(directory)
         .map_err(|error| DatabaseError::Refused(format!("{}: {error}", directory.display())))?;
     let path = directory.join(FILE);
@@ -89,7 +92,7 @@ pub(super) fn open(directory: &Path, limit: u64) -> Result<(Connection, Opened),
             set_aside(&path, &why)
                 .map_err(|error| DatabaseError::Refused(format!("{}: {error}", path.display())))?;
             let (connection, _) = attempt(&path, limit)?;
-            Ok((connection, Opened::Rebuilt))
+            Ok((connection, DatabaseOrigin::Rebuilt))
         }
         other => other,
     }
@@ -104,7 +107,7 @@ pub(super) fn bytes(directory: &Path) -> u64 {
         .sum()
 }
 
-fn attempt(path: &Path, limit: u64) -> Result<(Connection, Opened), DatabaseError> {
+fn attempt(path: &Path, limit: u64) -> Result<(Connection, DatabaseOrigin), DatabaseError> {
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_secs(2))?;
     // One process has it: a pod that is not gone yet, or a person with `sqlite3`, keeps the other
@@ -121,7 +124,7 @@ fn attempt(path: &Path, limit: u64) -> Result<(Connection, Opened), DatabaseErro
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "journal_size_limit", 16 << 20)?;
     let found = known(&db)?;
-    if found == Opened::New {
+    if found == DatabaseOrigin::New {
         db.execute_batch(&format!(
             "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; \
              PRAGMA user_version = {VERSION}; COMMIT;"
@@ -133,11 +136,11 @@ fn attempt(path: &Path, limit: u64) -> Result<(Connection, Opened), DatabaseErro
 }
 
 /// Whose it is, and whether it is whole.
-fn known(db: &Connection) -> Result<Opened, DatabaseError> {
+fn known(db: &Connection) -> Result<DatabaseOrigin, DatabaseError> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (number("application_id")?, number("user_version")?, tables) {
-        (0, 0, 0) => return Ok(Opened::New),
+        (0, 0, 0) => return Ok(DatabaseOrigin::New),
         (APPLICATION, VERSION, _) => {}
         (APPLICATION, version, _) => {
             return Err(DatabaseError::Damaged(format!(
@@ -148,7 +151,7 @@ fn known(db: &Connection) -> Result<Opened, DatabaseError> {
     }
     let whole: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if whole == "ok" {
-        Ok(Opened::Kept)
+        Ok(DatabaseOrigin::Kept)
     } else {
         Err(DatabaseError::Damaged(whole))
     }

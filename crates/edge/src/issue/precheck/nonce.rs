@@ -62,12 +62,12 @@ impl fmt::Display for Silence {
 
 /// An answer. What it says is not told to anybody: it is a stranger's, who may lead us to a server
 /// that only we can reach.
-struct Fetched {
+struct NonceAnswer {
     code: StatusCode,
     body: Option<Bytes>,
 }
 
-async fn ask(host: &str, address: SocketAddr, token: &str) -> Result<Fetched, Silence> {
+async fn ask(host: &str, address: SocketAddr, token: &str) -> Result<NonceAnswer, Silence> {
     let stream = TcpStream::connect(address)
         .await
         .map_err(|error| Silence::Connect(error.to_string()))?;
@@ -86,7 +86,7 @@ async fn ask(host: &str, address: SocketAddr, token: &str) -> Result<Fetched, Si
         let response = sender.send_request(request).await.map_err(failed)?;
         let code = response.status();
         let body = Limited::new(response.into_body(), ANSWER).collect().await;
-        Ok(Fetched {
+        Ok(NonceAnswer {
             code,
             body: body.ok().map(http_body_util::Collected::to_bytes),
         })
@@ -106,10 +106,10 @@ fn judge(
     host: &str,
     address: SocketAddr,
     expected: &str,
-    answer: &Result<Fetched, Silence>,
+    answer: &Result<NonceAnswer, Silence>,
 ) -> Result<(), Problem> {
     let what = match answer {
-        Ok(Fetched { code, body }) if *code == StatusCode::OK => {
+        Ok(NonceAnswer { code, body }) if *code == StatusCode::OK => {
             let right = body
                 .as_ref()
                 .is_some_and(|body| body.trim_ascii() == expected.as_bytes());
@@ -118,10 +118,10 @@ fn judge(
             }
             "a page of its own".to_owned()
         }
-        Ok(Fetched { code, .. }) if code.is_redirection() => {
+        Ok(NonceAnswer { code, .. }) if code.is_redirection() => {
             format!("a redirect ({})", code.as_u16())
         }
-        Ok(Fetched { code, .. }) => format!("code {}", code.as_u16()),
+        Ok(NonceAnswer { code, .. }) => format!("code {}", code.as_u16()),
         Err(silence) => {
             return Err(Problem::host(
                 "not-reachable",

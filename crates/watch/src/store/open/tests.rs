@@ -18,7 +18,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn opened(directory: &Path) -> Opened {
+fn opened(directory: &Path) -> DatabaseOrigin {
     open(directory, LIMIT).unwrap().1
 }
 
@@ -26,8 +26,8 @@ fn opened(directory: &Path) -> Opened {
 fn a_database_is_made_once_and_kept() {
     let directory = tempfile::tempdir().unwrap();
     let inner = directory.path().join("made/by/us");
-    assert_eq!(opened(&inner), Opened::New);
-    assert_eq!(opened(&inner), Opened::Kept);
+    assert_eq!(opened(&inner), DatabaseOrigin::New);
+    assert_eq!(opened(&inner), DatabaseOrigin::Kept);
     let (db, _) = open(&inner, LIMIT).unwrap();
     assert_eq!(
         open(&inner, LIMIT).unwrap_err(),
@@ -47,7 +47,7 @@ fn one_that_cannot_be_used_is_set_aside_and_one_such_is_kept() {
         b"no database, and longer than a header would be".repeat(100),
     )
     .unwrap();
-    assert_eq!(opened(directory.path()), Opened::Rebuilt);
+    assert_eq!(opened(directory.path()), DatabaseOrigin::Rebuilt);
     // Of another program.
     fs::remove_file(&file).unwrap();
     let other = Connection::open(&file).unwrap();
@@ -55,14 +55,14 @@ fn one_that_cannot_be_used_is_set_aside_and_one_such_is_kept() {
         .execute_batch("CREATE TABLE cookies (id INTEGER)")
         .unwrap();
     drop(other);
-    assert_eq!(opened(directory.path()), Opened::Rebuilt);
+    assert_eq!(opened(directory.path()), DatabaseOrigin::Rebuilt);
     // Of a later version.
     let later = Connection::open(&file).unwrap();
     later
         .pragma_update(None, "user_version", VERSION + 1)
         .unwrap();
     drop(later);
-    assert_eq!(opened(directory.path()), Opened::Rebuilt);
+    assert_eq!(opened(directory.path()), DatabaseOrigin::Rebuilt);
     // Damaged in its middle.
     let (db, _) = open(directory.path(), LIMIT).unwrap();
     for index in 0..500 {
@@ -78,8 +78,8 @@ fn one_that_cannot_be_used_is_set_aside_and_one_such_is_kept() {
     let middle = damaged.len() / 2;
     damaged[middle..middle + 8192].fill(0x55);
     fs::write(&file, damaged).unwrap();
-    assert_eq!(opened(directory.path()), Opened::Rebuilt);
-    assert_eq!(opened(directory.path()), Opened::Kept);
+    assert_eq!(opened(directory.path()), DatabaseOrigin::Rebuilt);
+    assert_eq!(opened(directory.path()), DatabaseOrigin::Kept);
     let aside = names(directory.path());
     let aside = aside.iter().filter(|name| name.contains(".damaged-"));
     assert_eq!(aside.count(), 1);
