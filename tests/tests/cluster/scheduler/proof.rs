@@ -11,15 +11,7 @@ use e2e::{
 use runtime::fixtures::free_port;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::{
-    net::{Ipv4Addr, TcpListener},
-    time::Duration,
-};
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
+use std::time::Duration;
 
 /// A name server whose records the test sets.
 struct Names {

@@ -1,6 +1,6 @@
 //! Two schedulers: one takes over from the other.
 
-use super::{LISTEN, LONG, SECOND, Scheduler, shop, shops};
+use super::{LISTEN, SECOND, Scheduler, shop, shops};
 use e2e::cluster::{Cluster, eventually};
 use rustix::process::Signal;
 use serde_json::json;
