@@ -278,7 +278,7 @@ impl Verified<TrustRoot> {
     }
 
     /// Reads the release in `envelope` where enough keys of this root signed it. Whether it may run
-    /// here is for [`crate::Policy`].
+    /// here is for [`crate::AcceptancePolicy`].
     ///
     /// # Errors
     ///
