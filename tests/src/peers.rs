@@ -10,10 +10,11 @@ use crate::{
     process::{Program, Running},
     s3,
 };
+use runtime::fixtures::free_port;
 use std::{
     env, fs, io,
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -72,7 +73,7 @@ impl Peer {
     #[must_use]
     #[track_caller]
     pub fn moto(bucket: &str) -> Self {
-        let address = free_address();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let program = Program::new(required("moto_server"))
             .args(["-H", "127.0.0.1", "-p"])
             .arg(address.port().to_string());
@@ -98,7 +99,7 @@ impl Peer {
     #[track_caller]
     pub fn minio(bucket: &str, data: &Path) -> Self {
         let minio = required("minio");
-        let address = free_address();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         // A directory on its one drive is a bucket to MinIO.
         fs::create_dir_all(data.join(bucket))
             .unwrap_or_else(|error| panic!("{}: {error}", data.display()));
@@ -163,15 +164,6 @@ impl Peer {
     pub fn environment(&self) -> Vec<(String, String)> {
         s3::environment(&self.endpoint(), REGION, ACCESS_KEY, SECRET_KEY)
     }
-}
-
-/// An address on loopback whose port was free just now; whoever is given it may still find it
-/// taken.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
 }
 
 /// Sends a request and returns the answer's first line.

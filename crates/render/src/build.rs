@@ -122,7 +122,7 @@ fn rooms(class: &ShopClass, build: &Build) -> (Vec<VolumeMount>, Vec<Volume>) {
         ..Volume::default()
     };
     let mut mounts = vec![
-        container::mount("work", "/work"),
+        container::mount("work", "/build"),
         container::mount("temporary", "/tmp"),
     ];
     let mut volumes = vec![

@@ -4,7 +4,7 @@
 //! ```text
 //!  watches ──► State ◄── what we wrote            one Lease: only who holds it writes
 //!     │          │
-//!     └─► Queue ─┴─► reconcile (32 at a time) ──► server-side apply, Shop status, Events
+//!     └─► Queue ─┴─► reconcile (8 at a time)  ──► server-side apply, Shop status, Events
 //!                    rollouts                 ──► which release each shop is assigned
 //!                    removal                  ──► shops that left the registry
 //!                    edge                     ──► the maps of the edge

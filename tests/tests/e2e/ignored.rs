@@ -8,7 +8,7 @@ use std::{
 /// Those that write golden files are run by hand, for a new version of a format.
 const BY_HAND: &str = "writes the golden files";
 
-fn sources(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory)
         .unwrap()
         .map(|it| it.unwrap().path());

@@ -41,6 +41,7 @@ mod pack_cache;
 mod packing;
 mod php;
 mod places;
+mod ports;
 mod publishing;
 mod repair;
 mod restore;

@@ -2,14 +2,14 @@
 # Ends with 0 also where there is nothing to do.
 set -eu
 PHP=@PHP@
-export HOME=/tmp TMPDIR=/work/temporary
+export HOME=/tmp TMPDIR=/build/temporary
 mkdir -p "$TMPDIR"
-printf '%s' "$BUILD_TRUST" >/work/root.json
+printf '%s' "$BUILD_TRUST" >/build/root.json
 say() { printf 'build: %s\n' "$*"; }
-release() { longshore "$@" --store "$BUILD_STORE" --trust /work/root.json; }
+release() { longshore "$@" --store "$BUILD_STORE" --trust /build/root.json; }
 
-release pull --channel "$BUILD_CHANNEL" --sequence "$BUILD_SEQUENCE" /work/root
-tree=$(readlink -f /work/root/current)
+release pull --channel "$BUILD_CHANNEL" --sequence "$BUILD_SEQUENCE" /build/root
+tree=$(readlink -f /build/root/current)
 cd "$tree"
 if [ -e generated/metadata/global.php ] && [ -e pub/static/deployed_version.txt ]; then
     say "sequence $BUILD_SEQUENCE of $BUILD_CHANNEL is built already"
@@ -25,7 +25,7 @@ for shared in app/etc/env.php pub/static/_cache; do
     [ ! -d "$shared" ] || rmdir "$shared"
 done
 mkdir -p generated pub/media pub/static var
-find generated pub/static ! -type d | sort >/work/before
+find generated pub/static ! -type d | sort >/build/before
 chmod -R u+w generated pub/static
 
 say 'compiling'
@@ -34,8 +34,8 @@ say 'deploying static content'
 "$PHP" -d memory_limit=-1 bin/magento setup:static-content:deploy --force
 
 # A file is one module's: what the release had before stays with the module that has it.
-while read -r file; do rm -f "$file"; done </work/before
-cat >/work/longshore.toml <<TOML
+while read -r file; do rm -f "$file"; done </build/before
+cat >/build/longshore.toml <<TOML
 channel = "$BUILD_CHANNEL"
 case_sensitive = true
 [[module]]
@@ -50,4 +50,4 @@ source = "$tree/pub/static"
 target = "pub/static"
 TOML
 say "publishing $(find generated pub/static -type f | wc -l) files more"
-release publish --spec /work/longshore.toml --onto "$BUILD_SEQUENCE" --no-cache --sign @SECRET@/ci.key
+release publish --spec /build/longshore.toml --onto "$BUILD_SEQUENCE" --no-cache --sign @SECRET@/ci.key

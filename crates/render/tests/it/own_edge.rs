@@ -3,11 +3,12 @@
 
 use crate::made::{find, rendered};
 use api::{Object, Own};
+use runtime::fixtures::free_port;
 use serde_json::json;
 use std::{
     fs::{self, File},
     io::Write as _,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -41,12 +42,7 @@ fn server(folder: &Path) -> (Server, u16) {
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
-    // The kernel gives a port that is free; the server takes it a moment later.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let words = format!("s_server -accept 127.0.0.1:{port} -cert own.pem -key key.pem -www -quiet");
     let started = Command::new("openssl")
         .args(words.split_whitespace())

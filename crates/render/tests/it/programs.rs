@@ -6,6 +6,7 @@ use crate::made::{RULES, example, rendered};
 use api::{Domain, Mail, Object, Relay, RenderContext, ShopState};
 use proptest::prelude::*;
 use render::render;
+use runtime::fixtures::free_port;
 use std::{
     fs::{self, File, create_dir_all},
     io::{BufRead as _, Write as _},
@@ -123,12 +124,7 @@ fn nginx_closes_while_the_file_is_there() {
         create_dir_all(directory).unwrap();
     }
     written(&root.join("page.txt"), "open");
-    // The kernel gives a port that is free; nginx takes it a moment later.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let objects = rendered("plain", |_, class, _| {
         class.spec.network.edge_cidrs = vec!["127.0.0.2/32".into()];
     });

@@ -5,9 +5,10 @@ mod isolation;
 use super::{Pod, RELEASE, files, php, printed, said};
 use api::Tenants;
 use render::redis::{Password, acl};
+use runtime::fixtures::free_port;
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -21,11 +22,7 @@ struct Redis {
 
 impl Redis {
     fn start(password: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         // Debian's package redis-server starts one by itself; this program of redis-tools is the
         // same, by another name.
         let mut command = Command::new("redis-check-rdb");

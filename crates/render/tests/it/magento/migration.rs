@@ -2,10 +2,10 @@
 //! database.
 
 use super::{Pod, files, php, printed, ran, said};
+use runtime::fixtures::free_port;
 use serde_json::{Value, json};
 use std::{
     fs,
-    net::TcpListener,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -238,11 +238,7 @@ impl Server {
             command
         };
         printed(&ran(program("mariadb-install-db").args(made)));
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let socket = format!("--socket={}/s", top.path().display());
         let mut command = program("mariadbd");
         command.args([

@@ -3,7 +3,10 @@
 use super::*;
 use crate::run::testing::{controller, now};
 use api::fixtures;
-use client::scripted::{Script, expect};
+use client::{
+    lease::Leadership,
+    scripted::{Script, expect},
+};
 
 const STATUS: &str = "PATCH /apis/longshore.dev/v1alpha1/shops/acme/status";
 
@@ -160,4 +163,18 @@ async fn a_hundred_dead_names_do_not_delay_a_good_one() {
     assert_eq!(sent, Some(expected));
     let failed = controller.counts.failed_proof_lookups.load(Relaxed);
     assert_eq!(failed, 0, "nobody waited for the dead ones");
+}
+
+#[tokio::test]
+async fn who_leads_again_trusts_nothing_that_it_found_before() {
+    let script = Script::new([]);
+    let mut controller = two(&script);
+    answers(&controller, acme());
+    assert_eq!(changes(&controller).len(), 1);
+    controller.connections.leadership.give_up();
+    assert_eq!(look(&controller, now()).0, [""; 0]);
+    assert_eq!(changes(&controller), []);
+    controller.connections.leadership = Leadership::leading();
+    assert_eq!(look(&controller, now()).0, ["x.example"]);
+    assert_eq!(changes(&controller), []);
 }
