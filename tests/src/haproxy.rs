@@ -8,6 +8,7 @@
 )]
 
 mod answer;
+mod authority;
 mod backend;
 mod load;
 mod objects;
@@ -16,6 +17,7 @@ mod plain;
 mod relay;
 
 pub use answer::Answer;
+pub use authority::{issued, root};
 pub use backend::Backend;
 pub use load::{Load, Requests};
 pub use plain::Plain;
@@ -36,7 +38,6 @@ use edge::agent::{
     prepare::{Trust, prepare},
     snapshot::Locality,
 };
-use rcgen::{CertificateParams, KeyPair};
 use runtime::fixtures::free_port;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -127,7 +128,7 @@ impl Edge {
         let mut edge = Self::new(1);
         let run = edge.directory.path();
         fs::write(run.join("plain.cfg"), plain.configuration(pod)).unwrap();
-        fs::write(run.join("plain.pem"), self_signed(host).text()).unwrap();
+        fs::write(run.join("plain.pem"), issued(host).text()).unwrap();
         fs::write(run.join("plain.map"), format!("{host} pod\n")).unwrap();
         fs::write(run.join("slots.cfg"), "").unwrap();
         edge.configuration = run.join("plain.cfg");
@@ -371,15 +372,4 @@ fn keeper(directory: &Path, trust: &Trust, room: u32, zone: Option<&str>) -> Kee
         replicas: 1,
     };
     Keeper::new(files, place, room)
-}
-
-/// A self-signed certificate of a host.
-#[must_use]
-pub fn self_signed(host: &str) -> Pem {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![host.to_owned()])
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
-    Pem::new(key.serialize_pem() + &certificate.pem())
 }

@@ -18,6 +18,7 @@ pub mod endpoints;
 pub mod figures;
 pub mod files;
 pub mod haproxy;
+pub mod issuers;
 pub mod keeper;
 pub mod lines;
 pub mod metrics;

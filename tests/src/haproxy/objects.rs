@@ -1,6 +1,6 @@
 //! What the API server says of an edge: a test changes it object by object, as an agent is told.
 
-use super::{Edge, self_signed};
+use super::{Edge, issued};
 use api::edge::{EdgeShop, certificate, shard_name, shard_of};
 use edge::agent::{
     endpoints::{Pod, State},
@@ -26,7 +26,7 @@ impl Edge {
         self.shard(host, |shard| {
             shard.hosts.insert(host.to_owned(), target);
         });
-        self.issue(host, self_signed(host));
+        self.issue(host, issued(host));
     }
 
     /// A certificate of a host.

@@ -5,22 +5,15 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use e2e::{
-    haproxy::{Backend, Edge},
+    haproxy::{Backend, Edge, root},
     peers::required,
     process::Program,
 };
-use edge::agent::{lines::Target, pem::Pem};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _,
-};
+use edge::agent::lines::Target;
+use rcgen::{KeyPair, PublicKeyData as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::{
-    fs,
-    io::Write as _,
-    time::{Duration, SystemTime},
-};
+use std::{fs, io::Write as _, time::Duration};
 
 const HOST: &str = "www.acme.example";
 /// What testssl.sh warns of and no default of the edge cures, and why.
@@ -34,41 +27,25 @@ const KNOWN: [(&str, &str); 4] = [
 const PAGE: &str = "<!doctype html><body><script>document.body.textContent = 'by ' + \
     performance.getEntriesByType('navigation')[0].nextHopProtocol</script>";
 
-/// A shop that answers with the page, and the authority of its certificate and the digest of its
-/// key.
-fn edge() -> (Edge, String, String) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "an authority of this test");
-    let authority_key = KeyPair::generate().unwrap();
-    let ca = authority.self_signed(&authority_key).unwrap().pem();
-    let key = KeyPair::generate().unwrap();
-    let digest = BASE64_STANDARD.encode(Sha256::digest(key.subject_public_key_info()));
-    let mut leaf = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
-    // What browsers take at most.
-    let (now, day) = (SystemTime::now(), Duration::from_hours(24));
-    (leaf.not_before, leaf.not_after) = ((now - day).into(), (now + 89 * day).into());
-    let issuer = Issuer::new(authority, authority_key);
-    let certificate = leaf.signed_by(&key, &issuer).unwrap().pem();
+/// A shop that answers with the page, and the digest of its certificate's key.
+fn edge() -> (Edge, String) {
     let pod = Backend::page(PAGE);
     let mut edge = Edge::new(8);
     edge.host(HOST, Target::Shop("shop-acme".into()));
-    edge.issue(HOST, Pem::new(key.serialize_pem() + &certificate));
     edge.shop("shop-acme", 16, &[("acme-1", pod.address)]);
     edge.shard("shop-acme", |shard| {
         shard.shops.get_mut("shop-acme").unwrap().hsts_seconds = 31_536_000;
     });
     edge.start();
-    (edge, ca, digest)
+    let key = KeyPair::from_pem(edge.model.certificates()[HOST].text()).unwrap();
+    let digest = BASE64_STANDARD.encode(Sha256::digest(key.subject_public_key_info()));
+    (edge, digest)
 }
 
 #[test]
 #[ignore = "needs Chromium: make test-browser"]
 fn a_browser_gets_a_page_by_http_2_and_by_http_3() {
-    let (edge, _, digest) = edge();
+    let (edge, digest) = edge();
     let shown = |options: &[&str]| {
         let profile = tempfile::tempdir().unwrap();
         Program::new(required("chromium"))
@@ -91,9 +68,9 @@ fn a_browser_gets_a_page_by_http_2_and_by_http_3() {
 #[test]
 #[ignore = "needs testssl.sh, and takes three minutes: make test-browser"]
 fn testssl_grades_it_a() {
-    let (edge, ca, _) = edge();
+    let (edge, _) = edge();
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(ca.as_bytes()).unwrap();
+    file.write_all(root().as_bytes()).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let findings = scratch.path().join("findings.json");
     let outcome = Program::new(required("testssl"))

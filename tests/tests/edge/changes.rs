@@ -3,11 +3,14 @@
 #![allow(clippy::disallowed_methods, reason = "a test makes its files itself")]
 
 use e2e::{
-    haproxy::{Answer, Backend, Edge},
-    process::Program,
+    haproxy::{Answer, Backend, Edge, issued, root},
+    peers::required,
+    process::{Ended, Program},
 };
-use edge::agent::{endpoints::State, lines::Target};
-use std::{fs, net::SocketAddr, sync::atomic::Ordering::Relaxed, thread, time::Duration};
+use edge::agent::{endpoints::State, lines::Target, pem::Pem};
+use std::{
+    fs, io::Write as _, net::SocketAddr, sync::atomic::Ordering::Relaxed, thread, time::Duration,
+};
 
 /// Changes of each kind.
 const MANY: usize = 1000;
@@ -96,6 +99,64 @@ fn a_haproxy_that_was_killed_starts_with_all_that_it_had_and_another_agent_has_n
     edge.start_haproxy();
     edge.round();
     assert_eq!(edge.get("newer.example", "/", &[]).status, "HTTP/2 200");
+}
+
+/// Whether a visitor gets the whole chain, who trusts the root alone.
+fn proves(edge: &Edge, host: &str) -> bool {
+    let mut trusted = tempfile::NamedTempFile::new().unwrap();
+    trusted.write_all(root().as_bytes()).unwrap();
+    let outcome = Program::new(required("curl-h3"))
+        .args(["--silent", "--fail", "--max-time", "10"])
+        .args(["--resolve", &format!("{host}:{}:127.0.0.1", edge.https)])
+        .arg("--cacert")
+        .arg(trusted.path())
+        .arg(format!("https://{host}:{}/", edge.https))
+        .run();
+    outcome.ended == Ended::Code(0)
+}
+
+#[test]
+fn a_chain_is_one_file_and_whoever_starts_last_serves_it() {
+    let pod = Backend::new("acme-1");
+    let mut edge = Edge::new(8);
+    edge.shop("shop-acme", 16, &[("acme-1", pod.address)]);
+    // HAProxy starts without any certificate, so it does not know the chain.
+    edge.start();
+    edge.host("first.example", shop("shop-acme"));
+    edge.host("second.example", shop("shop-acme"));
+    // What somebody brought keeps its chain, whatever that calls itself.
+    edge.host("brought.example", shop("shop-acme"));
+    edge.issue(
+        "brought.example",
+        Pem::new(issued("brought.example").text()),
+    );
+    let hosts = ["first.example", "second.example", "brought.example"];
+    edge.round();
+    thread::sleep(Duration::from_secs(1));
+    edge.round();
+    assert!(
+        hosts.iter().all(|host| proves(&edge, host)),
+        "by its socket"
+    );
+
+    let read = |part: &str| -> Vec<String> {
+        let files = fs::read_dir(edge.directory().join(part)).unwrap();
+        files
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+            .collect()
+    };
+    let count = |text: &String| text.matches("BEGIN CERTIFICATE").count();
+    let mut counts: Vec<_> = read("certificates").iter().map(count).collect();
+    counts.sort_unstable();
+    // That for unknown hosts is among them.
+    assert_eq!(counts, [1, 1, 1, 2]);
+    assert_eq!(read("issuers").iter().map(count).collect::<Vec<_>>(), [1]);
+
+    edge.kill();
+    edge.start_haproxy();
+    assert!(hosts.iter().all(|host| proves(&edge, host)), "by its files");
+    edge.restart_agent();
+    assert_eq!(edge.round().done, 0, "another agent has nothing to do");
 }
 
 /// Shops for which HAProxy has no room.

@@ -7,7 +7,7 @@
 
 mod way;
 
-use self::way::Way;
+use self::way::{EACH, Way};
 use e2e::{
     cluster::{Cluster, eventually},
     haproxy::Requests,
@@ -191,7 +191,7 @@ fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
     cluster.component("apiserver").freeze();
     // Ten requests of each visitor in a second.
     let address = format!("{}:443", way.address);
-    let load = Way::load_at(&address, Duration::from_mins(10), &["--rps", "10"]);
+    let load = Way::load_at(&address, Duration::from_mins(10), 10);
     let Requests { all, failed, .. } = load.requests();
     cluster.component("apiserver").thaw();
     println!("the API server is away for ten minutes: {failed} of {all} requests failed");
@@ -255,7 +255,7 @@ fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>) {
         cluster.program("ip").args(words).run().expect(0);
     };
     let address = SocketAddr::new(stays.1, 8443).to_string();
-    let load = Way::load_at(&address, Duration::from_mins(1), &[]);
+    let load = Way::load_at(&address, Duration::from_mins(1), EACH);
     thread::sleep(Duration::from_secs(5));
     unplug("down");
     let Requests { all, failed, .. } = load.requests();

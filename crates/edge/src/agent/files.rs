@@ -2,6 +2,7 @@
 
 use super::{
     command_text::{LIST, server_line},
+    issuers::{self, ISSUERS},
     pem::Pem,
     slots::Slots,
     snapshot::{Serving, Snapshot},
@@ -27,6 +28,8 @@ pub struct Files {
     written: BTreeMap<String, String>,
     /// Certificates that are there.
     certificates: BTreeSet<String>,
+    /// Chains that are there, by file.
+    chains: BTreeMap<String, String>,
     /// What a process before this one left was removed.
     swept: bool,
 }
@@ -42,11 +45,14 @@ impl Files {
         reason = "before anything that could be lost"
     )]
     pub fn new(directory: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(directory.join("certificates"))?;
+        for part in ["certificates", ISSUERS] {
+            fs::create_dir_all(directory.join(part))?;
+        }
         Ok(Self {
             directory,
             written: BTreeMap::new(),
             certificates: BTreeSet::new(),
+            chains: BTreeMap::new(),
             swept: false,
         })
     }
@@ -57,7 +63,7 @@ impl Files {
         &self.directory
     }
 
-    /// Writes those certificates that are not there yet. `pem` gives the contents of a host's.
+    /// Writes those certificates that are not there yet. `pem` gives a host's.
     ///
     /// # Errors
     ///
@@ -65,15 +71,38 @@ impl Files {
     pub fn write_certificates<'a>(
         &mut self,
         snapshot: &Snapshot,
-        pem: impl Fn(&str) -> Option<&'a str>,
+        pem: impl Fn(&str) -> Option<&'a Pem>,
     ) -> io::Result<()> {
         for (file, host) in &snapshot.certificates {
-            if let Some(text) = pem(host).filter(|_| !self.certificates.contains(file)) {
-                replace(&self.directory.join(file), text)?;
+            if let Some(pem) = pem(host).filter(|_| !self.certificates.contains(file)) {
+                let apart = self.apart(pem)?;
+                replace(
+                    &self.directory,
+                    file,
+                    apart.as_deref().unwrap_or(pem.text()),
+                )?;
                 self.certificates.insert(file.clone());
             }
         }
         Ok(())
+    }
+
+    /// A certificate without its chain, once the chain is there; nothing if it has to be whole.
+    fn apart(&mut self, pem: &Pem) -> io::Result<Option<String>> {
+        let Some(split) = pem.split() else {
+            return Ok(None);
+        };
+        // An authority may have several chains for one key, of which HAProxy takes any.
+        let known = self.chains.get(&split.file);
+        if known.is_some_and(|known| known != split.chain) {
+            return Ok(None);
+        }
+        if known.is_none() {
+            replace(&self.directory, &split.file, split.chain)?;
+            self.chains
+                .insert(split.file.clone(), split.chain.to_owned());
+        }
+        Ok(Some(split.text()))
     }
 
     /// Writes all others, once the certificates that the list names are there.
@@ -98,15 +127,27 @@ impl Files {
         if self.swept && self.certificates.len() == snapshot.certificates.len() {
             return Ok(());
         }
-        for entry in fs::read_dir(self.directory.join("certificates"))? {
-            let file = format!("certificates/{}", entry?.file_name().to_string_lossy());
+        for file in self.files_of("certificates")? {
             if file != UNKNOWN && !snapshot.certificates.contains_key(&file) {
                 remove(&self.directory.join(&file))?;
                 self.certificates.remove(&file);
             }
         }
+        // This process has written every certificate once more, and the chains of these before.
+        for file in self.files_of(ISSUERS)? {
+            if !self.chains.contains_key(&file) {
+                remove(&self.directory.join(&file))?;
+            }
+        }
         self.swept = true;
         Ok(())
+    }
+
+    fn files_of(&self, part: &str) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(self.directory.join(part))?;
+        entries
+            .map(|entry| Ok(format!("{part}/{}", entry?.file_name().to_string_lossy())))
+            .collect()
     }
 
     /// Writes a file, unless it has this text.
@@ -116,7 +157,7 @@ impl Files {
     /// The disk refuses.
     pub fn put(&mut self, name: &str, text: String) -> io::Result<()> {
         if self.written.get(name) != Some(&text) {
-            replace(&self.directory.join(name), &text)?;
+            replace(&self.directory, name, &text)?;
             self.written.insert(name.to_owned(), text);
         }
         Ok(())
@@ -141,12 +182,15 @@ impl Files {
     /// The certificates that HAProxy has from a process before this one, by host.
     #[must_use]
     pub fn known_certificates(&self) -> BTreeMap<String, Pem> {
-        let read = |name: &str| fs::read_to_string(self.directory.join(name));
-        let list = read(LIST).unwrap_or_default();
+        let list = fs::read_to_string(self.directory.join(LIST)).unwrap_or_default();
         // The first one is for unknown hosts, and has none.
         let lines = list.lines().filter_map(|line| line.split_once(' '));
         lines
-            .filter_map(|(file, host)| Some((host.to_owned(), Pem::new(read(file).ok()?))))
+            .filter_map(|(file, host)| {
+                let (text, issued) = issuers::read(&self.directory, file).ok()?;
+                let pem = if issued { Pem::issued } else { Pem::new };
+                Some((host.to_owned(), pem(text)))
+            })
             .collect()
     }
 }
@@ -183,21 +227,21 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").unwrap_or_default();
 }
 
-/// The old file or the new one, whoever reads.
+/// The old file or the new one, whoever reads. HAProxy reads every file of some directories, so the
+/// one that is being written is in none of these.
 #[allow(
     clippy::disallowed_methods,
     reason = "this is the wrapper with failpoints"
 )]
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
+fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    let new = directory.join("new");
     failpoint::hit("edge.file.write")?;
     let mut options = fs::OpenOptions::new();
     // Private keys are among them, and HAProxy runs as the same user.
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(&new)?.write_all(text.as_bytes())?;
     failpoint::hit("edge.file.rename")?;
-    fs::rename(&new, path)
+    fs::rename(&new, directory.join(name))
 }
 
 #[allow(

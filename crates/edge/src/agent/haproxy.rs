@@ -3,6 +3,7 @@
 use super::{
     command_text::{Command, LIST, commands},
     difference::Step,
+    issuers,
     snapshot::{MAPS, SLOTS, Server, Serving, Snapshot},
 };
 use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
@@ -115,8 +116,11 @@ impl HaProxy {
     ///
     /// HAProxy does not.
     pub async fn perform(&self, step: &Step) -> Result<(), SocketError> {
-        let pem =
-            |file: &str| std::fs::read_to_string(self.directory.join(file)).unwrap_or_default();
+        // With its chain: this HAProxy may have started before the chain was there.
+        let pem = |file: &str| {
+            let whole = issuers::read(&self.directory, file);
+            whole.map_or_else(|_| String::new(), |(text, _)| text)
+        };
         for command in commands(step, pem) {
             self.command(&command).await?;
         }

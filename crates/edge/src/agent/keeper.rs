@@ -6,7 +6,6 @@ use super::{
     files::Files,
     haproxy::{HaProxy, SocketError, Worker},
     model::Model,
-    pem::Pem,
     slots::Slots,
     snapshot::{Locality, Snapshot},
     wanted::{DesiredState, Wants},
@@ -138,7 +137,7 @@ impl Keeper {
         }
         let wanted = self.wants.look(model, &self.caps, known, now);
         let certificates = model.certificates();
-        let pem = |host: &str| certificates.get(host).map(Pem::text);
+        let pem = |host: &str| certificates.get(host);
         self.files
             .write_certificates(&wanted.snapshot, pem)
             .map_err(|source| self.failed(source))?;

@@ -1,14 +1,24 @@
 //! A certificate as HAProxy reads it.
 
+use super::issuers::{Split, split};
 use release::Sha256;
 use std::{fmt, sync::Arc};
 
 /// A private key, its certificate and the chain, as HAProxy reads them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Pem {
     text: Arc<str>,
     digest: String,
+    issued: bool,
 }
+
+impl PartialEq for Pem {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pem {}
 
 impl fmt::Debug for Pem {
     // Without the key.
@@ -18,7 +28,7 @@ impl fmt::Debug for Pem {
 }
 
 impl Pem {
-    /// Of a text.
+    /// One that somebody brought.
     #[must_use]
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
@@ -26,16 +36,24 @@ impl Pem {
         Self {
             text,
             digest: digest[..16].to_owned(),
+            issued: false,
         }
     }
 
-    /// The same certificate in the words of who has checked it.
+    /// One that `longshore-edge issue` got.
     #[must_use]
-    pub fn rewritten(&self, text: String) -> Self {
+    pub fn issued(text: impl Into<Arc<str>>) -> Self {
         Self {
-            text: text.into(),
-            digest: self.digest.clone(),
+            issued: true,
+            ..Self::new(text)
         }
+    }
+
+    /// It and its chain, where HAProxy may have the chain once for all. What somebody brought keeps
+    /// its own: it could call another key what an authority calls its own.
+    #[must_use]
+    pub fn split(&self) -> Option<Split<'_>> {
+        self.issued.then(|| split(&self.text)).flatten()
     }
 
     /// The text.

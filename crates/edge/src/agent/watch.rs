@@ -210,7 +210,7 @@ fn certificates(secret: Secret) -> Certificates {
         let issued = data.iter();
         Certificates::Issued(
             issued
-                .map(|(key, bytes)| (host_of(key), Pem::new(text(bytes))))
+                .map(|(key, bytes)| (host_of(key), Pem::issued(text(bytes))))
                 .collect(),
         )
     } else if secret.type_.as_deref() == Some("kubernetes.io/tls") {

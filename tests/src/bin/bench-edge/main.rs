@@ -17,7 +17,7 @@ use caddy::Caddy;
 use clap::{Parser, ValueEnum};
 use e2e::{
     figures::table,
-    haproxy::{Backend, Edge, HTTP3, self_signed},
+    haproxy::{Backend, Edge, HTTP3, issued},
     peers::tool,
 };
 use edge::agent::{endpoints::State, lines::Target};
@@ -219,7 +219,7 @@ fn start(edge: &mut Edge) -> String {
 fn changes(edge: &mut Edge, arguments: &Arguments) -> String {
     let times = arguments.changes;
     let hosts = (0..times).map(|turn| format!("www.customer-{turn}.example"));
-    let mut certificates: Vec<_> = hosts.map(|host| (self_signed(&host), host)).collect();
+    let mut certificates: Vec<_> = hosts.map(|host| (issued(&host), host)).collect();
     let renewed = each(edge, times, |edge, _| {
         let (pem, host) = certificates.pop().unwrap();
         edge.issue(&host, pem);

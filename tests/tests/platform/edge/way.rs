@@ -4,6 +4,10 @@ use super::{HOST, LONG, VISITORS};
 use e2e::{haproxy::Load, peers::required, process::Program};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+/// Requests of each visitor in a second. With as many as there can be, tests in other clusters had
+/// no processors.
+pub(super) const EACH: u32 = 25;
+
 /// An address of the edge, and whose certificates it has.
 #[derive(Clone)]
 pub(super) struct Way {
@@ -31,11 +35,12 @@ impl Way {
 
     /// Visitors for as long.
     pub(super) fn load(&self, time: Duration) -> Load {
-        Self::load_at(&format!("{}:443", self.address), time, &[])
+        Self::load_at(&format!("{}:443", self.address), time, EACH)
     }
 
-    /// The same, at one replica, as a load balancer sends them to the one that is left.
-    pub(super) fn load_at(address: &str, time: Duration, options: &[&str]) -> Load {
+    /// The same, at one replica, as a load balancer sends them to the one that is left, with so many
+    /// requests of each in a second.
+    pub(super) fn load_at(address: &str, time: Duration, each: u32) -> Load {
         let program = Program::new(required("h2load"))
             .args([
                 "--clients",
@@ -45,7 +50,7 @@ impl Way {
             ])
             .args(["--duration", &time.as_secs().to_string()])
             .args(["--connect-to", address])
-            .args(options)
+            .args(["--rps", &each.to_string()])
             .arg(format!("https://{HOST}/"))
             .deadline(time + LONG);
         Load::new(program.start())
