@@ -47,7 +47,7 @@ struct Arguments {
     #[arg(long, default_value_t = 100)]
     changes: usize,
     /// Requests of each run
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 30_000)]
     requests: u64,
     /// Measures this alone
     #[arg(long)]
@@ -128,10 +128,14 @@ fn main() -> io::Result<()> {
 
 fn many_domains(arguments: &Arguments, out: &mut impl io::Write) -> io::Result<()> {
     let answers = Backend::terse();
-    let mut edge = Edge::new(u32::try_from(arguments.shops * 6 / 5).unwrap());
-    fill(&mut edge, arguments);
-    edge.host(BUSY, Target::Shop("shop-busy".into()));
-    edge.shop("shop-busy", 256, &[("busy-1", answers.address)]);
+    let filled = || {
+        let mut edge = Edge::new(u32::try_from(arguments.shops * 6 / 5).unwrap());
+        fill(&mut edge, arguments);
+        edge.host(BUSY, Target::Shop("shop-busy".into()));
+        edge.shop("shop-busy", 256, &[("busy-1", answers.address)]);
+        edge
+    };
+    let mut edge = filled();
     let Arguments {
         domains,
         shops,
@@ -155,11 +159,15 @@ fn many_domains(arguments: &Arguments, out: &mut impl io::Write) -> io::Result<(
     if let Some(caddy) = &caddy {
         writeln!(out, "{}\n", caddy.table(arguments.changes / 10))?;
     }
-    writeln!(
-        out,
-        "{}\n",
-        beside(&edge, caddy.as_ref(), &answers, arguments)
-    )?;
+    let mut without = filled();
+    without.alt_svc = "";
+    without.start();
+    let edges = [
+        ("longshore-edge", &without),
+        ("longshore-edge with HTTP/3", &edge),
+    ];
+    let compared = beside(&edges, caddy.as_ref(), &answers, arguments);
+    writeln!(out, "{compared}\n")?;
     Ok(())
 }
 
