@@ -1,4 +1,5 @@
-//! What is apart is whole again for whoever reads it, and nothing is apart that HAProxy would not find.
+//! What is apart is whole again for whoever reads it, and nothing is apart that HAProxy would not
+//! find.
 
 use super::*;
 use crate::agent::{files::Files, pem::Pem, snapshot::Snapshot};
