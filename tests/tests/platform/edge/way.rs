@@ -38,8 +38,8 @@ impl Way {
         Self::load_at(&format!("{}:443", self.address), time, EACH)
     }
 
-    /// The same, at one replica, as a load balancer sends them to the one that is left, each with so
-    /// many requests in a second.
+    /// The same, at one replica, as a load balancer sends them to the one that is left, each with
+    /// so many requests in a second.
     pub(super) fn load_at(address: &str, time: Duration, each: u32) -> Load {
         let program = Program::new(required("h2load"))
             .args([
