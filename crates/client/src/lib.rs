@@ -10,7 +10,8 @@
 //! | `follow` | one kind of object, from its first list on |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
 //! | `lease` | who leads |
-//! | `request_priority`, `events` | whose requests go first, and what `kubectl describe` shows |
+//! | `work_queue`, `request_priority` | which shop reconciles next, and whose requests go first |
+//! | `events` | what `kubectl describe` shows |
 
 mod acting;
 mod answer;
@@ -28,6 +29,7 @@ mod retry;
 mod review;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod scripted;
+mod work_queue;
 
 pub use acting::{Somebody, SomebodyError};
 pub use cluster::{
@@ -42,6 +44,7 @@ pub use kind::{KINDS, Kind, SHOP};
 pub use object_summary::ObjectSummary;
 pub use registry::{Read, read};
 pub use request_priority::RequestPriority;
+pub use work_queue::{Ended, Priority, WorkQueue};
 
 /// What a program logs that was asked for this: the library beneath reports every failed request as
 /// an error, also those that are made again and succeed, and ours say which one mattered.

@@ -4,7 +4,7 @@
 //! ```text
 //!  watches ──► State ◄── what we wrote            one Lease: only who holds it writes
 //!     │          │
-//!     └─► Queue ─┴─► reconcile (8 at a time)  ──► server-side apply, Shop status, Events
+//!     └─► queue ─┴─► reconcile (8 at a time)  ──► server-side apply, Shop status, Events
 //!                    rollouts                 ──► which release each shop is assigned
 //!                    removal                  ──► shops that left the registry
 //!                    edge                     ──► the maps of the edge
@@ -24,7 +24,6 @@ mod halt;
 mod last_backup;
 pub(crate) mod metrics;
 mod proof;
-mod queue;
 mod reconcile;
 mod removal;
 mod reports;
@@ -35,14 +34,12 @@ mod start;
 mod testing;
 mod to_zero;
 mod watch;
-mod work_queue;
 
 use client::lease::{Candidate, Leadership};
-use client::{ApiError, Cluster, KINDS};
+use client::{ApiError, Cluster, Ended, KINDS};
 pub(crate) use controller::Controller;
 use jiff::SignedDuration;
 use plan::guard::Limit;
-use queue::Ended;
 use release::Reason;
 use render::edge::PlatformHost;
 use runtime::{PageServer, Tasks};

@@ -1,11 +1,9 @@
 //! What the loops of the controller share: the state that watches fill, and a handle for each
 //! thing that one loop gives to another.
 
-use super::{
-    Settings, connections::Connections, queue::Priority, reports::Reports, work_queue::WorkQueue,
-};
+use super::{Settings, connections::Connections, reports::Reports};
 use cell::{State, in_progress::InProgress};
-use client::{Cluster, Events, KINDS};
+use client::{Cluster, Events, KINDS, Priority, WorkQueue};
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::BTreeSet, sync::atomic::AtomicU64};

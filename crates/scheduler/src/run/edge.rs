@@ -10,7 +10,7 @@ use super::Controller;
 use api::{Object, Step};
 use cell::{State, edge::Problem};
 use client::{
-    Kind, ObjectSummary,
+    Kind, ObjectSummary, Priority,
     apply::{self, Ownership, Stopped},
 };
 use jiff::Timestamp;
@@ -85,7 +85,7 @@ async fn pass(controller: &Controller, now: Timestamp) {
     tell(controller, problem);
     let changed = controller.lock().edge.settle(now);
     for shop in &changed {
-        controller.queue.ask(shop, super::queue::Priority::Slow);
+        controller.queue.ask(shop, Priority::Slow);
     }
 }
 

@@ -8,9 +8,10 @@
 //! The process that leads does so. The next one reads what was written, so that no start waits for
 //! DNS.
 
-use super::{Controller, queue::Priority};
+use super::Controller;
 use api::proof;
 use cell::proof::{DnsAnswer, wanted};
+use client::Priority;
 use dns::{Dns, DnsProblem};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;

@@ -23,11 +23,11 @@ mod render;
 mod resolve;
 mod status;
 
-use super::{Controller, audit::Audits, queue::Ended};
+use super::{Controller, audit::Audits};
 use api::{agent_status::PageStatus, name::spread};
 use apply::Applied;
 use cell::{ReconcileOutcome, migration::MigrationLock};
-use client::ApiError;
+use client::{ApiError, Ended};
 use jiff::Timestamp;
 use resolve::ResolvedShop;
 use std::time::Duration;

@@ -7,9 +7,10 @@
 //!
 //! While nobody knows of visitors, a shop stays as it is.
 
-use super::{Controller, queue::Priority};
+use super::Controller;
 use api::{Shop, ShopState, edge::visits::PERIOD, namespace};
 use cell::{Visits, in_progress::assigned_since};
+use client::Priority;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use render::assign::{at_zero, worked};

@@ -9,11 +9,11 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, edge, proof, queue::Priority, to_zero};
+use super::{Controller, edge, proof, to_zero};
 use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
 use cell::ShopChange;
-use client::{Kind, Watch, WatchEvent};
+use client::{Kind, Priority, Watch, WatchEvent};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource, api::Api, runtime::watcher::Config};
 use serde::de::DeserializeOwned;

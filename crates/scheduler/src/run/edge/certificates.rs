@@ -1,7 +1,8 @@
 //! What `longshore-edge issue` remembers of the certificates of hosts, as it is watched.
 
-use crate::run::{Controller, queue::Priority};
+use crate::run::Controller;
 use api::edge::certificate::{CertificateRecord, host_of};
+use client::Priority;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::{BTreeMap, BTreeSet};
 

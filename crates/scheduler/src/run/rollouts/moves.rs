@@ -1,8 +1,8 @@
 //! Assigns releases to shops.
 
 use super::{AT_ONCE, observe::Observation};
-use crate::run::{Controller, queue::Priority};
-use client::ApiError;
+use crate::run::Controller;
+use client::{ApiError, Priority};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use plan::rollout::Move;

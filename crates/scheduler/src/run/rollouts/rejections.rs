@@ -1,10 +1,10 @@
 //! What agents rejected, on record in the Shop's status: the pod that said so may be gone when
 //! somebody asks why.
 
-use crate::run::{Controller, queue::Priority};
+use crate::run::Controller;
 use api::{RejectedRelease, ResolvedRelease};
 use cell::Rejection;
-use client::ApiError;
+use client::{ApiError, Priority};
 use jiff::Timestamp;
 use render::assign;
 use serde_json::json;

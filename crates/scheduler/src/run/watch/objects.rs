@@ -2,8 +2,8 @@
 //! alone.
 
 use super::{config, follow, replace};
-use crate::run::{Controller, edge, queue::Priority};
-use client::{Kind, OURS, ObjectSummary};
+use crate::run::{Controller, edge};
+use client::{Kind, OURS, ObjectSummary, Priority};
 use kube::{
     api::{Api, DynamicObject},
     core::PartialObjectMeta,

@@ -1,12 +1,8 @@
 //! What tests of watches begin with: what the API server tells of one kind, and whom that wakes.
 
-use crate::run::{
-    Controller,
-    queue::{Ended, Priority},
-    testing::controller,
-};
+use crate::run::{Controller, testing::controller};
 use client::{
-    KINDS, Kind,
+    Ended, KINDS, Kind, Priority,
     scripted::{Exchange, Script, expect},
 };
 use futures_util::FutureExt as _;

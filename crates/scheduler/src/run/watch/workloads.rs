@@ -1,9 +1,9 @@
 //! Deployments, Jobs, CronJobs and routes: also how they are.
 
 use super::{config, follow, replace};
-use crate::run::{Controller, builds, queue::Priority};
+use crate::run::{Controller, builds};
 use cell::{LAST_BACKUP, Pods, Progress, RawWorkload, State, Workload, migration_of};
-use client::{Kind, OURS};
+use client::{Kind, OURS, Priority};
 use kube::api::Api;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::sync::CancellationToken;

@@ -1,14 +1,18 @@
 //! The queue that watches fill and the reconcile loop empties. It also says whose requests go
 //! first.
 
-use super::queue::{Ended, Priority, Queue};
-use client::RequestPriority;
+mod queue;
+
+pub use queue::{Ended, Priority};
+
+use crate::RequestPriority;
 use parking_lot::{Mutex, MutexGuard};
+use queue::Queue;
 use tokio::{sync::Notify, time::Instant};
 
-/// A [`Queue`] that tasks share.
+/// Shops that wait for a reconcile, as tasks share them.
 #[derive(Debug, Default)]
-pub(crate) struct WorkQueue {
+pub struct WorkQueue {
     queue: Mutex<Queue>,
     added: Notify,
     requests: RequestPriority,
@@ -20,7 +24,7 @@ impl WorkQueue {
     }
 
     /// Asks for a reconcile of a shop.
-    pub(crate) fn ask(&self, shop: &str, priority: Priority) {
+    pub fn ask(&self, shop: &str, priority: Priority) {
         if priority == Priority::Urgent {
             self.requests.hurry(shop);
         }
@@ -29,7 +33,7 @@ impl WorkQueue {
     }
 
     /// Asks for a reconcile of many shops, for which no person waits.
-    pub(super) fn ask_all(&self, shops: &[String]) {
+    pub fn ask_all(&self, shops: &[String]) {
         let mut queue = self.lock();
         for shop in shops {
             queue.add(shop, Priority::Slow);
@@ -39,18 +43,19 @@ impl WorkQueue {
     }
 
     /// Forgets a shop that is gone.
-    pub(crate) fn forget(&self, shop: &str) {
+    pub fn forget(&self, shop: &str) {
         self.lock().forget(shop);
     }
 
     /// Takes the next shop, if fewer than `places` reconcile now.
-    pub(super) fn take(&self, places: usize) -> Option<String> {
+    #[must_use]
+    pub fn take(&self, places: usize) -> Option<String> {
         self.lock().take(places, Instant::now())
     }
 
     /// A reconcile has ended. Requests of other shops no longer wait for it, unless a person has
     /// just asked for another one.
-    pub(super) fn done(&self, shop: &str, ended: Ended) {
+    pub fn done(&self, shop: &str, ended: Ended) {
         let mut queue = self.lock();
         queue.done(shop, ended, Instant::now());
         if !queue.hurried(shop) {
@@ -59,27 +64,31 @@ impl WorkQueue {
     }
 
     /// When the next shop's time comes.
-    pub(super) fn next(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
         self.lock().next()
     }
 
     /// Waits until somebody asks.
-    pub(super) async fn added(&self) {
+    pub async fn added(&self) {
         self.added.notified().await;
     }
 
     /// Shops that wait now, and shops that failed.
-    pub(super) fn depth(&self) -> (usize, usize) {
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
         self.lock().depth()
     }
 
     /// Shops that reconcile now.
-    pub(super) fn running(&self) -> usize {
+    #[must_use]
+    pub fn running(&self) -> usize {
         self.lock().running()
     }
 
     /// Whose requests go first.
-    pub(super) fn requests(&self) -> RequestPriority {
+    #[must_use]
+    pub fn requests(&self) -> RequestPriority {
         self.requests.clone()
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// How soon a shop reconciles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Priority {
+pub enum Priority {
     /// A person waits for it.
     Urgent,
     /// Something of it changed.
@@ -20,7 +20,7 @@ pub(crate) enum Priority {
 
 /// How a reconcile ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// All is as it should be.
     Settled,
     /// The same, and it reconciles again after this time.
@@ -41,7 +41,7 @@ const RESERVED: usize = 4;
 
 /// Shops that wait, shops that reconcile, and shops whose time comes later.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(super) struct Queue {
     ready: [VecDeque<String>; 3],
     queued: HashMap<String, Priority>,
     later: BTreeSet<(Instant, String)>,
@@ -54,7 +54,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Asks for a reconcile. A person's word does not wait for the end of a failed shop's pause.
-    pub(crate) fn add(&mut self, shop: &str, priority: Priority) {
+    pub(super) fn add(&mut self, shop: &str, priority: Priority) {
         if self.running.contains(shop) {
             let kept = self.again.entry(shop.to_owned()).or_insert(priority);
             *kept = priority.min(*kept);
@@ -87,7 +87,7 @@ impl Queue {
 
     /// The next shop, of which at most `places` reconcile together, and a few more where a
     /// person waits.
-    pub(crate) fn take(&mut self, places: usize, now: Instant) -> Option<String> {
+    pub(super) fn take(&mut self, places: usize, now: Instant) -> Option<String> {
         self.wake(now);
         let lines = match self.running.len() {
             few if few < places => 3,
@@ -138,7 +138,7 @@ impl Queue {
     }
 
     /// A reconcile has ended.
-    pub(crate) fn done(&mut self, shop: &str, ended: Ended, now: Instant) {
+    pub(super) fn done(&mut self, shop: &str, ended: Ended, now: Instant) {
         self.running.remove(shop);
         let wait = match ended {
             Ended::Settled => {
@@ -166,28 +166,29 @@ impl Queue {
     }
 
     /// Whether a person waits for a reconcile that has not begun.
-    pub(crate) fn hurried(&self, shop: &str) -> bool {
+    pub(super) fn hurried(&self, shop: &str) -> bool {
         [&self.queued, &self.again]
             .iter()
             .any(|asked| asked.get(shop) == Some(&Priority::Urgent))
     }
 
     /// When the next shop's time comes.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.later.first().map(|(at, _)| *at)
     }
 
     /// Shops that wait now, and shops that failed.
-    pub(crate) fn depth(&self) -> (usize, usize) {
+    pub(super) fn depth(&self) -> (usize, usize) {
         (self.queued.len(), self.failures.len())
     }
 
-    pub(crate) fn running(&self) -> usize {
+    /// Shops that reconcile now.
+    pub(super) fn running(&self) -> usize {
         self.running.len()
     }
 
     /// Forgets a shop that is gone.
-    pub(crate) fn forget(&mut self, shop: &str) {
+    pub(super) fn forget(&mut self, shop: &str) {
         self.forget_later(shop);
         self.failures.remove(shop);
         self.queued.remove(shop);
