@@ -86,17 +86,18 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// It ended, or its deadline passed, before it wrote a line.
+    /// It closed its output, or its deadline passed, before it wrote a line.
     #[must_use]
     #[track_caller]
     pub fn first_line(&mut self) -> String {
         loop {
-            let runs = self.is_running() && self.begin.elapsed() < self.deadline;
+            // Not whether it runs: what it wrote last may not have been read yet.
+            let writes = !self.stdout.is_finished() && self.begin.elapsed() < self.deadline;
             if let Some((line, _)) = self.stdout.text().split_once('\n') {
                 return line.to_owned();
             }
             assert!(
-                runs,
+                writes,
                 "no line on standard output; standard error has {:?}",
                 self.stderr.text()
             );
@@ -211,11 +212,28 @@ impl Output {
         String::from_utf8_lossy(&self.bytes.lock()).into_owned()
     }
 
+    /// Whether the stream is closed, and all of it is there.
+    fn is_finished(&self) -> bool {
+        self.reader.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// All of it, once the stream is closed.
     fn finish(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             drop(reader.join());
         }
         self.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::process::Program;
+
+    #[test]
+    fn a_line_is_awaited_until_the_output_is_closed_and_not_until_the_program_ended() {
+        let late = "(sleep 0.2; echo late) &";
+        let mut running = Program::new("/bin/sh").args(["-c", late]).start();
+        assert_eq!(running.first_line(), "late");
     }
 }
