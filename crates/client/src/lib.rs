@@ -44,7 +44,7 @@ pub use kind::{KINDS, Kind, SHOP};
 pub use object_summary::ObjectSummary;
 pub use registry::{Read, read};
 pub use request_priority::RequestPriority;
-pub use work_queue::{Ended, Priority, WorkQueue};
+pub use work_queue::{Priority, ReconcileEnd, WorkQueue};
 
 /// What a program logs that was asked for this: the library beneath reports every failed request as
 /// an error, also those that are made again and succeed, and ours say which one mattered.

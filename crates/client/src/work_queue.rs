@@ -3,7 +3,7 @@
 
 mod queue;
 
-pub use queue::{Ended, Priority};
+pub use queue::{Priority, ReconcileEnd};
 
 use crate::RequestPriority;
 use parking_lot::{Mutex, MutexGuard};
@@ -55,7 +55,7 @@ impl WorkQueue {
 
     /// A reconcile has ended. Requests of other shops no longer wait for it, unless a person has
     /// just asked for another one.
-    pub fn done(&self, shop: &str, ended: Ended) {
+    pub fn done(&self, shop: &str, ended: ReconcileEnd) {
         let mut queue = self.lock();
         queue.done(shop, ended, Instant::now());
         if !queue.hurried(shop) {

@@ -36,7 +36,7 @@ mod to_zero;
 mod watch;
 
 use client::lease::{Candidate, Leadership};
-use client::{ApiError, Cluster, Ended, KINDS};
+use client::{ApiError, Cluster, KINDS, ReconcileEnd};
 pub(crate) use controller::Controller;
 use jiff::SignedDuration;
 use plan::guard::Limit;

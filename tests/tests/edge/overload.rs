@@ -104,10 +104,9 @@ fn an_overloaded_haproxy_shares_what_it_can_do_by_weight() {
     // by other programs, and a HAProxy with little to do limits nobody.
     let (mut passed, mut seconds, mut limited) = ([0.0; 2], 0, 0);
     for _ in 0..40 {
-        let before = limited;
-        let demands;
-        (limited, demands) = look();
-        if (before, limited) != (2, 2) {
+        let (now, demands) = look();
+        let before = std::mem::replace(&mut limited, now);
+        if (before, now) != (2, 2) {
             continue;
         }
         for demand in demands {

@@ -20,7 +20,7 @@ pub enum Priority {
 
 /// How a reconcile ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ReconcileEnd {
     /// All is as it should be.
     Settled,
     /// The same, and it reconciles again after this time.
@@ -138,18 +138,18 @@ impl Queue {
     }
 
     /// A reconcile has ended.
-    pub(super) fn done(&mut self, shop: &str, ended: Ended, now: Instant) {
+    pub(super) fn done(&mut self, shop: &str, ended: ReconcileEnd, now: Instant) {
         self.running.remove(shop);
         let wait = match ended {
-            Ended::Settled => {
+            ReconcileEnd::Settled => {
                 self.failures.remove(shop);
                 None
             }
-            Ended::Again(wait) => {
+            ReconcileEnd::Again(wait) => {
                 self.failures.remove(shop);
                 Some(wait)
             }
-            Ended::Failed => {
+            ReconcileEnd::Failed => {
                 let failures = self.failures.entry(shop.to_owned()).or_default();
                 *failures += 1;
                 Some(release::backoff(FIRST, *failures - 1, LONGEST))
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
         queue.add("a", Priority::Normal);
         assert_eq!(queue.take(32, now()), None);
-        queue.done("a", Ended::Settled, now());
+        queue.done("a", ReconcileEnd::Settled, now());
         assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
     }
 
@@ -240,7 +240,7 @@ mod tests {
         queue.add("a", Priority::Normal);
         for wait in [1, 2, 4] {
             assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
-            queue.done("a", Ended::Failed, now());
+            queue.done("a", ReconcileEnd::Failed, now());
             queue.add("a", Priority::Normal);
             assert_eq!(queue.take(32, now()), None, "its own events do not wake it");
             assert_eq!(queue.next(), Some(now() + Duration::from_secs(wait)));
@@ -248,7 +248,7 @@ mod tests {
         }
         assert_eq!(start.elapsed(), Duration::from_secs(7));
         assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
-        queue.done("a", Ended::Failed, now());
+        queue.done("a", ReconcileEnd::Failed, now());
         queue.add("a", Priority::Urgent);
         assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
     }
@@ -260,7 +260,7 @@ mod tests {
             let shop = format!("broken{index}");
             queue.add(&shop, Priority::Normal);
             assert!(queue.take(1000, now()).is_some());
-            queue.done(&shop, Ended::Failed, now());
+            queue.done(&shop, ReconcileEnd::Failed, now());
         }
         tokio::time::advance(Duration::from_secs(2)).await;
         // Also where the broken ones were first in line.

@@ -12,6 +12,7 @@ pub struct Pem {
     issued: bool,
 }
 
+// Who it is from makes no other certificate of it.
 impl PartialEq for Pem {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

@@ -1,7 +1,7 @@
 //! The reconcile loop. It reconciles a limited number of shops at a time, first those for which a
 //! person waits, and only while this process leads.
 
-use super::{Controller, Ended, GRACE, audit::Audits, reconcile};
+use super::{Controller, GRACE, ReconcileEnd, audit::Audits, reconcile};
 use std::{
     convert::Infallible,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -29,7 +29,7 @@ pub(super) async fn run(
             running.spawn(async move {
                 let ended = reconcile::reconcile(&shared, &audits, &shop).await;
                 shared.counts.reconciles.fetch_add(1, Relaxed);
-                if ended == Ended::Failed {
+                if ended == ReconcileEnd::Failed {
                     shared.counts.failures.fetch_add(1, Relaxed);
                 }
                 shared.queue.done(&shop, ended);
@@ -66,6 +66,6 @@ fn next(controller: &Controller) -> Option<String> {
         if controller.connections.leads() {
             return Some(shop);
         }
-        controller.queue.done(&shop, Ended::Settled);
+        controller.queue.done(&shop, ReconcileEnd::Settled);
     }
 }

@@ -27,7 +27,7 @@ use super::{Controller, audit::Audits};
 use api::{agent_status::PageStatus, name::spread};
 use apply::Applied;
 use cell::{ReconcileOutcome, migration::MigrationLock};
-use client::{ApiError, Ended};
+use client::{ApiError, ReconcileEnd};
 use jiff::Timestamp;
 use resolve::ResolvedShop;
 use std::time::Duration;
@@ -47,23 +47,31 @@ const CROWDED: Duration = Duration::from_mins(1);
 const LOCKED: Duration = Duration::from_secs(2);
 
 /// Reconciles a shop once.
-pub(super) async fn reconcile(controller: &Controller, audits: &Audits, name: &str) -> Ended {
+pub(super) async fn reconcile(
+    controller: &Controller,
+    audits: &Audits,
+    name: &str,
+) -> ReconcileEnd {
     match stages(controller, audits, name).await {
         Ok(ended) => ended,
         Err(error) => {
             debug!(shop = name, error = %runtime::Chain(&error), "reconcile failed");
-            Ended::Failed
+            ReconcileEnd::Failed
         }
     }
 }
 
-async fn stages(controller: &Controller, audits: &Audits, name: &str) -> Result<Ended, ApiError> {
+async fn stages(
+    controller: &Controller,
+    audits: &Audits,
+    name: &str,
+) -> Result<ReconcileEnd, ApiError> {
     let now = Timestamp::now();
     let Some(resolved) = resolve::resolve(controller, name, now).await? else {
-        return Ok(Ended::Settled);
+        return Ok(ReconcileEnd::Settled);
     };
     let Some(rendered) = render::render(controller, &resolved, audits.due(name), now) else {
-        return Ok(Ended::Settled);
+        return Ok(ReconcileEnd::Settled);
     };
     let applied = match check::check(controller, &resolved, &rendered, now) {
         Ok(steps) => apply::apply(controller, name, &rendered, steps).await,
@@ -74,7 +82,7 @@ async fn stages(controller: &Controller, audits: &Audits, name: &str) -> Result<
     let closed = rendered.known.closed;
     let ended = next(&resolved, &applied.outcome, closed, &page, now);
     Ok(match (ended, rendered.look) {
-        (Ended::Again(later), Some(look)) => Ended::Again(later.min(look)),
+        (ReconcileEnd::Again(later), Some(look)) => ReconcileEnd::Again(later.min(look)),
         (ended, _) => ended,
     })
 }
@@ -86,31 +94,31 @@ fn next(
     closed: bool,
     page: &PageStatus,
     now: Timestamp,
-) -> Ended {
+) -> ReconcileEnd {
     let lock = &resolved.migration.lock;
     match outcome {
         // Only an event of a class or a release can help, and that asks for a reconcile.
         ReconcileOutcome::NotRendered(_)
         | ReconcileOutcome::Claimed(_)
-        | ReconcileOutcome::NotApplied { .. } => Ended::Failed,
-        ReconcileOutcome::Held(_) => Ended::Again(HELD),
+        | ReconcileOutcome::NotApplied { .. } => ReconcileEnd::Failed,
+        ReconcileOutcome::Held(_) => ReconcileEnd::Again(HELD),
         ReconcileOutcome::Applied { .. } if matches!(lock, MigrationLock::Crowded(_)) => {
-            Ended::Again(CROWDED)
+            ReconcileEnd::Again(CROWDED)
         }
         // Its Lease was created a moment ago, somebody else holds it, or cron is ending.
         ReconcileOutcome::Applied { .. } if *lock != MigrationLock::Ours || closed => {
-            Ended::Again(LOCKED)
+            ReconcileEnd::Again(LOCKED)
         }
         // Its page may work by now, and no event reports that.
         ReconcileOutcome::Applied { .. } if *page != PageStatus::Works => {
-            Ended::Again(page::again(&resolved.shop, now))
+            ReconcileEnd::Again(page::again(&resolved.shop, now))
         }
         ReconcileOutcome::Applied { .. } if !resolved.shop.spec.scale.schedule.is_empty() => {
-            Ended::Again(CAMPAIGN)
+            ReconcileEnd::Again(CAMPAIGN)
         }
         ReconcileOutcome::Applied { .. } => {
             let spread = u64::from(spread(&resolved.name, 3600));
-            Ended::Again(IDLE + Duration::from_secs(spread))
+            ReconcileEnd::Again(IDLE + Duration::from_secs(spread))
         }
     }
 }

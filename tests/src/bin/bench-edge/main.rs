@@ -52,7 +52,7 @@ struct Arguments {
     /// Measures this alone
     #[arg(long)]
     only: Option<Part>,
-    /// Runs of each, in turn
+    /// Runs of each, in turn; of requests, five times as many
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 }

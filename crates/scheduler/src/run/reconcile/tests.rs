@@ -83,7 +83,7 @@ async fn what_is_refused_ends_the_writes_and_is_in_the_status() {
     has_acme(&controller, 42);
     let ended = stages(&controller, &Audits::default(), "acme").await;
     script.end();
-    assert_eq!(ended.expect("it ends"), Ended::Failed);
+    assert_eq!(ended.expect("it ends"), ReconcileEnd::Failed);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_shop_whose_class_is_missing_keeps_what_it_has() {
     controller.lock().class_left("php");
     let ended = stages(&controller, &Audits::default(), "acme").await;
     script.end();
-    assert_eq!(ended.expect("it ends"), Ended::Failed);
+    assert_eq!(ended.expect("it ends"), ReconcileEnd::Failed);
     assert_eq!(controller.counts.deletes.load(Relaxed), 0);
 }
 
@@ -103,5 +103,5 @@ async fn a_shop_that_is_in_no_registry_is_nothing_to_reconcile() {
     let script = Script::new([]);
     let ended = stages(&controller(&script), &Audits::default(), "gone").await;
     script.end();
-    assert_eq!(ended.expect("it ends"), Ended::Settled);
+    assert_eq!(ended.expect("it ends"), ReconcileEnd::Settled);
 }

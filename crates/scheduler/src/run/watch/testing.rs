@@ -2,7 +2,7 @@
 
 use crate::run::{Controller, testing::controller};
 use client::{
-    Ended, KINDS, Kind, Priority,
+    KINDS, Kind, Priority, ReconcileEnd,
     scripted::{Exchange, Script, expect},
 };
 use futures_util::FutureExt as _;
@@ -190,9 +190,9 @@ pub(super) fn asked(controller: &Controller) -> Vec<String> {
         let line: Vec<_> = iter::from_fn(|| controller.queue.take(1000))
             .take_while(|shop| !shop.is_empty())
             .collect();
-        controller.queue.done("", Ended::Settled);
+        controller.queue.done("", ReconcileEnd::Settled);
         for shop in line {
-            controller.queue.done(&shop, Ended::Settled);
+            controller.queue.done(&shop, ReconcileEnd::Settled);
             asked.push(format!("{priority:?} {shop}"));
         }
     }
