@@ -20,8 +20,10 @@ use std::{
 /// The shop that is measured, and its requests a second.
 const OTHER: &str = "other.example";
 const RATE: u32 = 300;
-/// Requests of a measurement: five seconds.
-const REQUESTS: u32 = 1500;
+/// Requests of a measurement: two seconds.
+const REQUESTS: u32 = 600;
+/// Measurements of each edge in a round, in turn.
+const TURNS: u32 = 10;
 /// Requests a second for the shop in trouble, many times what its pods answer.
 const FLOOD: u32 = 1000;
 /// TLS handshakes a second for hosts that nobody has.
@@ -139,34 +141,38 @@ impl Trouble {
 
 /// The median of 99 % beside the trouble, how often as much it is as beside the same at another
 /// edge, and of how much of a core the trouble takes.
+///
+/// In each round one of the two edges has the trouble, and the other shop is asked at both, in
+/// turn, so that what slows the machine down slows both.
 fn beside(ours: &Asked, another: &Asked, trouble: &Trouble, rounds: usize) -> [String; 3] {
-    let measured = |asked: &Asked| {
-        let running = trouble.begin(&asked.relays);
-        // Queues are full by then.
-        thread::sleep(Duration::from_secs(2));
-        let before = used(ours.edge.worker()).processor;
-        let start = Instant::now();
-        let longest = p99(&ours.edge);
-        let processor = used(ours.edge.worker()).processor.saturating_sub(before);
-        let share = processor.div_duration_f64(start.elapsed());
-        drop(running);
-        // What waits in a queue leaves it within ten seconds; it is the next measurement's
-        // otherwise.
-        thread::sleep(Duration::from_secs(11));
-        (longest, share)
-    };
+    let both = [ours, another];
     let runs: Vec<_> = (0..rounds)
-        .map(|_| (measured(another), measured(ours)))
+        .map(|round| {
+            let (troubled, calm) = (both[round % 2], both[(round + 1) % 2]);
+            let running = trouble.begin(&troubled.relays);
+            // Queues are full by then.
+            thread::sleep(Duration::from_secs(2));
+            let processor = |asked: &Asked| used(asked.edge.worker()).processor.as_secs_f64();
+            let difference = || processor(troubled) - processor(calm);
+            let (before, start) = (difference(), Instant::now());
+            let (mut beside, mut aside) = (Vec::new(), Vec::new());
+            for _ in 0..TURNS {
+                aside.extend(times(&calm.edge));
+                beside.extend(times(&troubled.edge));
+            }
+            let share = (difference() - before) / start.elapsed().as_secs_f64();
+            drop(running);
+            // What waits in a queue leaves it within ten seconds; it is the next round's otherwise.
+            thread::sleep(Duration::from_secs(11));
+            let [beside, aside] = [beside, aside].map(|times| percentiles(times)[1]);
+            (beside, beside.div_duration_f64(aside), share)
+        })
         .collect();
-    let ratios = runs
-        .iter()
-        .map(|((aside, _), (beside, _))| beside.div_duration_f64(*aside));
-    let shares = runs.iter().map(|((_, aside), (_, beside))| beside - aside);
-    let [median, ..] = percentiles(runs.iter().map(|(_, (beside, _))| *beside).collect());
+    let [median, ..] = percentiles(runs.iter().map(|(beside, ..)| *beside).collect());
     [
         milliseconds(median),
-        spread(ratios.collect()),
-        spread(shares.collect()),
+        spread(runs.iter().map(|(_, ratio, _)| *ratio).collect()),
+        spread(runs.iter().map(|(.., share)| *share).collect()),
     ]
 }
 
@@ -176,7 +182,8 @@ fn h2load(port: u16, host: &str) -> Program {
         .arg(format!("https://{host}/"))
 }
 
-fn p99(edge: &Edge) -> Duration {
+/// How long each request for the shop that is measured took.
+fn times(edge: &Edge) -> Vec<Duration> {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     let outcome = h2load(edge.https, OTHER)
@@ -194,6 +201,6 @@ fn p99(edge: &Edge) -> Duration {
     };
     let text = fs::read_to_string(&log).unwrap();
     let times: Vec<_> = text.lines().map(line).collect();
-    assert!(times.len() > 1000, "{}", outcome.stdout);
-    percentiles(times)[1]
+    assert_eq!(times.len(), REQUESTS as usize, "{}", outcome.stdout);
+    times
 }
