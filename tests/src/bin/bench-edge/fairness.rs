@@ -1,5 +1,5 @@
 //! What a shop in trouble costs other shops of its edge: how long 99 of 100 of their requests take
-//! at most, beside it and beside the same trouble at another edge, in turn.
+//! at most, at the edge that has the trouble and at another one of the same machine, in turn.
 
 use super::measure::{milliseconds, percentiles, spread, used};
 use e2e::{
@@ -37,8 +37,8 @@ struct Asked {
     relays: Vec<Relay>,
 }
 
-/// Measures each trouble so many times, beside the same trouble at another edge: both share the
-/// machine with whoever asks, and only the one shares HAProxy.
+/// Measures each trouble so many times, with two edges: both share the machine with whoever asks,
+/// and only one of them has the trouble.
 pub(crate) fn fairness(rounds: usize) -> String {
     let slow = |time| Backend::slow("trouble", time);
     let pods = [
@@ -59,7 +59,7 @@ pub(crate) fn fairness(rounds: usize) -> String {
         ("refuses.example", refuses),
         ("slow.example", slow),
     ];
-    let (ours, another) = (asked(&shops), asked(&shops));
+    let edges = [asked(&shops), asked(&shops)];
     let flood = |host, addresses| Trouble::Flood { host, addresses };
     let rows = [
         (
@@ -76,7 +76,7 @@ pub(crate) fn fairness(rounds: usize) -> String {
         .iter()
         .map(|(name, trouble)| {
             let mut row = vec![(*name).to_owned()];
-            row.extend(beside(&ours, &another, trouble, rounds));
+            row.extend(beside(&edges, trouble, rounds));
             row
         })
         .collect();
@@ -139,16 +139,15 @@ impl Trouble {
     }
 }
 
-/// The median of 99 % beside the trouble, how often as much it is as beside the same at another
-/// edge, and of how much of a core the trouble takes.
+/// The median of 99 % at the edge that has the trouble, its ratio to that of the calm edge, and how
+/// much of a core the trouble takes.
 ///
-/// In each round one of the two edges has the trouble, and the other shop is asked at both, in
-/// turn, so that what slows the machine down slows both.
-fn beside(ours: &Asked, another: &Asked, trouble: &Trouble, rounds: usize) -> [String; 3] {
-    let both = [ours, another];
+/// In each round the edges change roles, and the other shop is asked at both, in turn, so that what
+/// slows the machine down slows both.
+fn beside(edges: &[Asked; 2], trouble: &Trouble, rounds: usize) -> [String; 3] {
     let runs: Vec<_> = (0..rounds)
         .map(|round| {
-            let (troubled, calm) = (both[round % 2], both[(round + 1) % 2]);
+            let (troubled, calm) = (&edges[round % 2], &edges[(round + 1) % 2]);
             let running = trouble.begin(&troubled.relays);
             // Queues are full by then.
             thread::sleep(Duration::from_secs(2));
