@@ -42,7 +42,7 @@ use runtime::fixtures::free_port;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -122,23 +122,26 @@ impl Edge {
         }
     }
 
-    /// An HAProxy for comparison, that passes a host on to a pod.
+    /// An HAProxy for comparison, which serves what the files of this edge say.
     #[must_use]
-    pub fn plain(plain: Plain, host: &str, pod: SocketAddr) -> Self {
+    pub fn plain(&self, plain: Plain) -> Self {
         let mut edge = Self::new(1);
         let run = edge.directory.path();
-        fs::write(run.join("plain.cfg"), plain.configuration(pod)).unwrap();
-        fs::write(run.join("plain.pem"), issued(host).text()).unwrap();
-        fs::write(run.join("plain.map"), format!("{host} pod\n")).unwrap();
-        fs::write(run.join("slots.cfg"), "").unwrap();
+        fs::write(run.join("plain.cfg"), plain.configuration(self.directory())).unwrap();
+        fs::copy(self.directory().join("slots.cfg"), run.join("slots.cfg")).unwrap();
         edge.configuration = run.join("plain.cfg");
         edge
     }
 
-    /// Starts HAProxy as its container does: from files.
-    pub fn start(&mut self) {
+    /// Writes HAProxy's files, as an agent does before HAProxy starts.
+    pub fn write(&mut self) {
         // Nobody answers yet, and the files are there afterwards.
         self.try_round().unwrap_err();
+    }
+
+    /// Starts HAProxy as its container does: from files.
+    pub fn start(&mut self) {
+        self.write();
         self.start_haproxy();
         self.round();
     }
@@ -187,7 +190,7 @@ impl Edge {
 
     /// Kills HAProxy, all of it, and gives what it wrote.
     pub fn kill(&mut self) -> Outcome {
-        let worker = self.worker().to_string();
+        let worker = self.only_child().to_string();
         let outcome = self.haproxy.take().unwrap().kill_after(Duration::ZERO);
         // As all processes of a container end with its first one.
         let killed = Program::new("/bin/kill").args(["-9", &worker]).run();
@@ -305,7 +308,7 @@ impl Edge {
         [master, self.only_child()]
     }
 
-    /// The process that serves, of one that has no socket which could be asked.
+    /// The process that serves, also of one that has no socket which could be asked.
     #[must_use]
     pub fn only_child(&self) -> u32 {
         let master = self.haproxy.as_ref().unwrap().pid();

@@ -7,7 +7,11 @@ use crate::{
     process::{Program, Running},
 };
 use runtime::fixtures::free_port;
-use std::{fs, net::Ipv4Addr, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 use tempfile::TempDir;
 
 /// What a relay tells of whom it connects for.
@@ -17,6 +21,8 @@ pub enum Tells {
     Nothing,
     /// His address, in a header of PROXY v2, as load balancers do.
     Proxy,
+    /// That he is somebody else, of IPv6.
+    ProxyFor(Ipv6Addr),
 }
 
 /// Passes connections on from an address of its own, until it is dropped.
@@ -24,7 +30,7 @@ pub enum Tells {
 pub struct Relay {
     /// Where it listens.
     pub port: u16,
-    _process: Running,
+    process: Running,
     _directory: TempDir,
 }
 
@@ -34,9 +40,15 @@ impl Relay {
     pub fn new(edge: &Edge, source: Ipv4Addr, tells: Tells) -> Self {
         let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
         let file = directory.path().join("relay.cfg");
+        let told = match tells {
+            Tells::ProxyFor(visitor) => {
+                format!("    tcp-request connection set-src ipv6({visitor})\n")
+            }
+            Tells::Nothing | Tells::Proxy => String::new(),
+        };
         let proxy = match tells {
             Tells::Nothing => "",
-            Tells::Proxy => " send-proxy-v2",
+            Tells::Proxy | Tells::ProxyFor(_) => " send-proxy-v2",
         };
         let text = format!(
             "global
@@ -48,7 +60,7 @@ defaults
     timeout server 1m
 listen relay
     bind 127.0.0.1:{port}
-    server edge 127.0.0.1:{} source {source}{proxy}
+{told}    server edge 127.0.0.1:{} source {source}{proxy}
 ",
             edge.https
         );
@@ -61,8 +73,13 @@ listen relay
         super::listens(port, &process);
         Self {
             port,
-            _process: process,
+            process,
             _directory: directory,
         }
+    }
+    /// The process that passes them on.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process.pid()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Arguments, BUSY,
-    measure::{megabytes, milliseconds, percentiles, used},
+    measure::{Used, milliseconds, percentiles, used},
     pod,
 };
 use e2e::{
@@ -81,18 +81,19 @@ impl Caddy {
     pub(crate) fn table(&self, changes: usize) -> String {
         let at_start = used(self.process());
         let took = percentiles((0..changes.max(1)).map(|turn| self.change(turn)).collect());
+        let megabytes = |used: Used| format!("{:.0} MB", used.megabytes);
         let rows = [
             ("it listens after", milliseconds(self.listens)),
             (
                 "processor time until then",
                 milliseconds(at_start.processor),
             ),
-            ("resident memory", megabytes(at_start.resident)),
+            ("resident memory", megabytes(at_start)),
             ("a pod takes another's place, median", milliseconds(took[0])),
             ("the longest", milliseconds(took[2])),
             (
                 "resident memory after that",
-                megabytes(used(self.process()).resident),
+                megabytes(used(self.process())),
             ),
         ];
         let rows: Vec<_> = rows

@@ -8,7 +8,7 @@ use e2e::{
     peers::required,
     process::{Program, Running},
 };
-use edge::agent::lines::Target;
+use edge::agent::{lines::Target, prepare::Trust};
 use runtime::fixtures::free_port;
 use std::{
     fs,
@@ -24,10 +24,17 @@ const RATE: u32 = 300;
 const REQUESTS: u32 = 600;
 /// Measurements of each edge in a round, in turn.
 const TURNS: u32 = 10;
-/// Requests a second for the shop in trouble, many times what its pods answer.
+/// Requests of an address in ten seconds, as the chart has it.
+const LIMIT: u32 = 600;
+/// Requests a second for the shop in trouble: many times what its pods answer, or one address may
+/// ask.
 const FLOOD: u32 = 1000;
+/// From so many addresses each may ask as much as it does.
+const ADDRESSES: u32 = 20;
 /// TLS handshakes a second for hosts that nobody has.
 const HANDSHAKES: u32 = 100;
+/// How many seconds a trouble lasts at most.
+const SECONDS: u32 = 60;
 /// How long any of it may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -60,16 +67,21 @@ pub(crate) fn fairness(rounds: usize) -> String {
         ("slow.example", slow),
     ];
     let edges = [asked(&shops), asked(&shops)];
-    let flood = |host, addresses| Trouble::Flood { host, addresses };
     let rows = [
         (
             "a shop is asked as much, and answers",
-            flood("fine.example", 10),
+            Trouble::Flood("fine.example"),
         ),
-        ("its pods refuse connections", flood("refuses.example", 10)),
-        ("its pods hang", flood("hangs.example", 10)),
-        ("it is flooded by ten addresses", flood("slow.example", 10)),
-        ("it is flooded by one address", flood("slow.example", 1)),
+        (
+            "its pods refuse connections",
+            Trouble::Flood("refuses.example"),
+        ),
+        ("its pods hang", Trouble::Flood("hangs.example")),
+        (
+            "it is flooded by many addresses",
+            Trouble::Flood("slow.example"),
+        ),
+        ("it is flooded by one address", Trouble::Address),
         ("handshakes for hosts that nobody has", Trouble::Handshakes),
     ];
     let rows: Vec<_> = rows
@@ -90,53 +102,83 @@ pub(crate) fn fairness(rounds: usize) -> String {
 }
 
 fn asked(shops: &[(&str, SocketAddr)]) -> Asked {
-    let mut edge = Edge::new(16);
-    // Those who are measured stay below it, and the flood of one address does not.
-    edge.rate = 2 * RATE * 10;
+    // Those who are measured stand for many visitors, whom a proxy forwards.
+    let trust = Trust {
+        proxies: Vec::new(),
+        forwarders: vec!["127.0.0.1".into()],
+    };
+    let mut edge = Edge::that_trusts(16, trust);
+    edge.rate = LIMIT;
     for (host, pod) in shops {
         edge.host(host, Target::Shop(format!("shop-{host}")));
         edge.shop(&format!("shop-{host}"), 16, &[("one", *pod)]);
     }
     edge.start();
     // Another address than what is measured.
-    let relay = |last| Relay::new(&edge, Ipv4Addr::new(127, 0, 0, last), Tells::Nothing);
-    let relays = (10..20).map(relay).collect();
+    let relay = |number: u32| {
+        let source = Ipv4Addr::LOCALHOST.to_bits() + number;
+        Relay::new(&edge, Ipv4Addr::from_bits(source), Tells::Nothing)
+    };
+    let relays: Vec<_> = (1..=ADDRESSES).map(relay).collect();
+    for relay in &relays {
+        let process = relay.process().to_string();
+        elsewhere().args(["--pid", "0", &process]).run().expect(0);
+    }
     Asked { edge, relays }
+}
+
+/// Whoever causes trouble has machines of his own: here he gets what time nobody else wants.
+fn elsewhere() -> Program {
+    Program::new("chrt").arg("--idle")
 }
 
 /// What happens beside.
 enum Trouble {
-    /// Requests for a host, an equal part from each of so many addresses.
-    Flood { host: &'static str, addresses: u32 },
-    /// Connections for a host that no shop has, from ten addresses.
+    /// Requests for a host, an equal part from each of many addresses.
+    Flood(&'static str),
+    /// As many from one address, which connects anew for every five of them.
+    Address,
+    /// Connections for a host that no shop has.
     Handshakes,
 }
 
 impl Trouble {
     fn begin(&self, relays: &[Relay]) -> Vec<Running> {
-        let (host, many) = match *self {
-            Self::Flood { host, addresses } => (host, addresses),
-            Self::Handshakes => ("nobody.example", 10),
+        let host = match self {
+            Self::Flood(host) => host,
+            Self::Address => "slow.example",
+            Self::Handshakes => "nobody.example",
         };
         let begin = |relay: &Relay| {
-            let load = h2load(relay.port, host);
+            let load = elsewhere().arg("0").arg(required("h2load"));
+            let load = asks(load, relay.port, host);
             let load = match self {
-                Self::Flood { .. } => load
+                Self::Flood(_) => load
                     .args(["--clients", "5", "--max-concurrent-streams", "100"])
-                    .args(["--duration", "60"])
-                    .args(["--rps", &(FLOOD / many / 5).to_string()]),
-                // One after another: h2load begins all of a period at once.
-                Self::Handshakes => {
-                    let (period, all) = (1000 * many / HANDSHAKES, HANDSHAKES / many * 60);
-                    load.args(["--rate", "1", "--rate-period", &format!("{period}ms")])
-                        .args(["--clients", &all.to_string()])
-                        .args(["--requests", &all.to_string()])
-                }
+                    .args(["--duration", &SECONDS.to_string()])
+                    .args(["--rps", &(FLOOD / ADDRESSES / 5).to_string()]),
+                Self::Address => connects(load, FLOOD / 5, 5),
+                Self::Handshakes => connects(load, HANDSHAKES / ADDRESSES, 1),
             };
             load.deadline(PATIENCE).start()
         };
-        relays.iter().take(many as usize).map(begin).collect()
+        let addresses = match self {
+            Self::Flood(_) | Self::Handshakes => relays,
+            Self::Address => &relays[..1],
+        };
+        addresses.iter().map(begin).collect()
     }
+}
+
+/// So many connections a second, each with so many requests. They begin one after another: h2load
+/// begins all of a period at once.
+fn connects(h2load: Program, a_second: u32, requests: u32) -> Program {
+    let all = a_second * SECONDS;
+    h2load
+        .args(["--rate", "1"])
+        .args(["--rate-period", &format!("{}ms", 1000 / a_second)])
+        .args(["--clients", &all.to_string()])
+        .args(["--requests", &(all * requests).to_string()])
 }
 
 /// The median of 99 % at the edge that has the trouble, its ratio to that of the calm edge, and how
@@ -175,8 +217,8 @@ fn beside(edges: &[Asked; 2], trouble: &Trouble, rounds: usize) -> [String; 3] {
     ]
 }
 
-fn h2load(port: u16, host: &str) -> Program {
-    Program::new(required("h2load"))
+fn asks(h2load: Program, port: u16, host: &str) -> Program {
+    h2load
         .args(["--connect-to", &format!("127.0.0.1:{port}")])
         .arg(format!("https://{host}/"))
 }
@@ -185,7 +227,7 @@ fn h2load(port: u16, host: &str) -> Program {
 fn times(edge: &Edge) -> Vec<Duration> {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
-    let outcome = h2load(edge.https, OTHER)
+    let outcome = asks(Program::new(required("h2load")), edge.https, OTHER)
         .args(["--clients", "10", "--rps", &(RATE / 10).to_string()])
         .args(["--requests", &REQUESTS.to_string()])
         .arg("--log-file")

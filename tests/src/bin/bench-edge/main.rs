@@ -12,19 +12,21 @@ mod fairness;
 mod measure;
 mod ready;
 mod requests;
+mod start;
 
 use caddy::Caddy;
 use clap::{Parser, ValueEnum};
 use e2e::{
     figures::table,
-    haproxy::{Backend, Edge, HTTP3, issued},
+    haproxy::{Backend, Edge, issued},
     peers::tool,
 };
 use edge::agent::{endpoints::State, lines::Target};
 use fairness::fairness;
-use measure::{Used, megabytes, milliseconds, percentiles, used};
+use measure::{milliseconds, percentiles, used};
 use ready::ready;
 use requests::beside;
+use start::start;
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
@@ -146,13 +148,13 @@ fn many_domains(arguments: &Arguments, out: &mut impl io::Write) -> io::Result<(
         out,
         "{domains} domains with certificates, {shops} shops with {pods} pods each\n"
     )?;
-    writeln!(out, "{}\n", start(&mut edge))?;
+    writeln!(out, "{}\n", start(&mut edge, arguments.rounds))?;
     writeln!(out, "{}\n", changes(&mut edge, arguments))?;
     writeln!(
         out,
-        "reloads: {}; resident at the end: {}\n",
+        "reloads: {}; resident at the end: {:.0} MB\n",
         edge.keeper.reloads,
-        megabytes(used(edge.worker()).resident)
+        used(edge.worker()).megabytes
     )?;
     let caddy =
         tool("caddy").map(|program| Caddy::start(&program, &edge, answers.address, arguments));
@@ -169,59 +171,6 @@ fn many_domains(arguments: &Arguments, out: &mut impl io::Write) -> io::Result<(
     let compared = beside(&edges, caddy.as_ref(), &answers, arguments);
     writeln!(out, "{compared}\n")?;
     Ok(())
-}
-
-/// From nothing to an HAProxy that is as it should be.
-fn start(edge: &mut Edge) -> String {
-    edge.model.check(jiff::Timestamp::now());
-    let start = Instant::now();
-    edge.try_round().unwrap_err();
-    let files = start.elapsed();
-    edge.alt_svc = "";
-    edge.start_haproxy();
-    let without = edge.processes().map(used);
-    // Its socket comes a moment later.
-    edge.round();
-    edge.kill();
-    edge.alt_svc = HTTP3;
-    let start = Instant::now();
-    edge.start_haproxy();
-    let listens = start.elapsed();
-    let at_start = edge.processes().map(used);
-    let start = Instant::now();
-    let round = edge.round();
-    let compared = start.elapsed();
-    assert_eq!(
-        round.done, 0,
-        "HAProxy has from its files what it should have"
-    );
-    let processor = |of: &[Used]| milliseconds(of.iter().map(|used| used.processor).sum());
-    let rows = [
-        ("files written by an agent that starts", milliseconds(files)),
-        ("HAProxy listens after", milliseconds(listens)),
-        ("processor time of both its processes", processor(&at_start)),
-        (
-            "resident memory of the one that serves",
-            megabytes(at_start[1].resident),
-        ),
-        (
-            "the same without HTTP/3",
-            format!(
-                "{}, {}",
-                processor(&without),
-                megabytes(without[1].resident)
-            ),
-        ),
-        (
-            "all that it has read back and compared",
-            milliseconds(compared),
-        ),
-    ];
-    let rows: Vec<_> = rows
-        .into_iter()
-        .map(|(what, value)| vec![what.to_owned(), value])
-        .collect();
-    table(&["start", ""], &[1], &rows)
 }
 
 fn changes(edge: &mut Edge, arguments: &Arguments) -> String {

@@ -1,8 +1,8 @@
-//! Requests over HTTP/2, beside an HAProxy that does less and another edge.
+//! Requests over HTTP/2, beside HAProxies that do less and another edge.
 
 use super::{
     Arguments, BUSY, Caddy,
-    measure::{spread, used},
+    measure::{median, spread, used},
 };
 use e2e::{
     figures::table,
@@ -10,6 +10,7 @@ use e2e::{
     peers::required,
     process::Program,
 };
+use edge::agent::lines::Target;
 use std::time::Duration;
 
 /// Where to ask, how often, and the process that answers.
@@ -36,36 +37,44 @@ struct Run {
 
 /// Runs of each in turn, as what else the machine does changes; the first one is the measure.
 pub(crate) fn beside(
-    edges: &[(&'static str, &Edge)],
+    edges: &[(&'static str, &Edge); 2],
     caddy: Option<&Caddy>,
     answers: &Backend,
     arguments: &Arguments,
 ) -> String {
-    let plain = |plain| {
-        let mut edge = Edge::plain(plain, BUSY, answers.address);
+    let mut small = Edge::new(1);
+    small.host(BUSY, Target::Shop("shop-busy".into()));
+    small.shop("shop-busy", 256, &[("busy-1", answers.address)]);
+    small.write();
+    let plain = |of: &Edge, plain| {
+        let mut edge = of.plain(plain);
+        edge.alt_svc = "";
         edge.start_haproxy();
         edge
     };
-    let plains = [plain(Plain::Least), plain(Plain::Bare)];
+    let [(_, domains), ..] = edges;
+    let plains = [
+        (
+            "plain HAProxy with the same domains, that does the least",
+            plain(domains, Plain::Least),
+        ),
+        ("the same with one domain", plain(&small, Plain::Least)),
+        (
+            "plain HAProxy with one domain, that passes on",
+            plain(&small, Plain::Bare),
+        ),
+    ];
     let haproxy = |name, edge: &Edge, process| Server {
         name,
         port: edge.https,
         process,
         requests: arguments.requests,
     };
-    let mut servers = vec![
-        // Their configuration has no socket that could be asked who serves.
-        haproxy(
-            "plain HAProxy that logs, routes and forwards as an edge must",
-            &plains[0],
-            plains[0].only_child(),
-        ),
-        haproxy(
-            "plain HAProxy that passes on",
-            &plains[1],
-            plains[1].only_child(),
-        ),
-    ];
+    // Their configuration has no socket that could be asked who serves.
+    let others = plains.iter();
+    let mut servers: Vec<_> = others
+        .map(|(name, edge)| haproxy(name, edge, edge.only_child()))
+        .collect();
     let ours = edges.iter();
     servers.extend(ours.map(|(name, edge)| haproxy(name, edge, edge.worker())));
     servers.extend(caddy.map(|caddy| Server {
@@ -85,13 +94,12 @@ pub(crate) fn beside(
                 let ratios = rounds.iter().map(|runs| what(&runs[at]) / what(&runs[0]));
                 spread(ratios.collect())
             };
-            let mut costs: Vec<_> = rounds.iter().map(|runs| runs[at].cost).collect();
-            costs.sort_by(f64::total_cmp);
+            let costs = rounds.iter().map(|runs| runs[at].cost);
             vec![
                 server.name.to_owned(),
                 of(|run| run.rate),
                 of(|run| run.cost),
-                format!("{:.1}", costs[costs.len() / 2]),
+                format!("{:.1}", median(costs.collect())),
             ]
         })
         .collect();
