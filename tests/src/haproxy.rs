@@ -71,6 +71,8 @@ pub struct Edge {
     pub https: u16,
     /// Requests of one address in 10 seconds, from HAProxy's next start on.
     pub rate: u32,
+    /// Whether it listens at `::1` as well, from its next start on.
+    pub ipv6: bool,
     /// Whether a script keeps it busy, from its next start on.
     pub overloaded: bool,
     /// Where visitors are told to ask by HTTP/3, from HAProxy's next start on; empty if nowhere.
@@ -105,6 +107,7 @@ impl Edge {
             http: free_port(),
             https: free_port(),
             rate: 100_000_000,
+            ipv6: false,
             overloaded: false,
             alt_svc: HTTP3,
             shards: BTreeMap::new(),
@@ -172,9 +175,12 @@ impl Edge {
             .env("EDGE_HOLD_SECONDS", "5")
             .env("EDGE_HOLD_REQUESTS", "30")
             .env("EDGE_CONNECTIONS", "2000")
-            .env("EDGE_HTTP", format!("127.0.0.1:{}", self.http))
-            .env("EDGE_HTTPS", format!("127.0.0.1:{}", self.https))
-            .env("EDGE_QUIC", format!("quic4@127.0.0.1:{}", self.https))
+            .env("EDGE_HTTP", self.addresses(["", ""], self.http))
+            .env("EDGE_HTTPS", self.addresses(["", ""], self.https))
+            .env(
+                "EDGE_QUIC",
+                self.addresses(["quic4@", "quic6@"], self.https),
+            )
             .env(
                 "EDGE_METRICS",
                 format!("unix@{}", run.join("metrics.sock").display()),
@@ -186,6 +192,15 @@ impl Edge {
         let process = program.start();
         listens(self.https, &process);
         self.haproxy = Some(process);
+    }
+
+    fn addresses(&self, [four, six]: [&str; 2], port: u16) -> String {
+        let four = format!("{four}127.0.0.1:{port}");
+        if self.ipv6 {
+            format!("{four},{six}::1:{port}")
+        } else {
+            four
+        }
     }
 
     /// Kills HAProxy, all of it, and gives what it wrote.

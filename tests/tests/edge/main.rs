@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails there, also inside a function that it calls"
 )]
 
+mod addresses;
 mod browser;
 mod changes;
 mod hold;
