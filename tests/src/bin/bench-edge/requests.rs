@@ -1,4 +1,4 @@
-//! Requests over HTTP/2, beside HAProxies that do less and another edge.
+//! Requests over HTTP/2, beside a plain HAProxy, which does less, and another edge.
 
 use super::{
     Arguments, BUSY, Caddy,
